@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Network namespaces for AF_VSOCK: modes and scopes
+ *
+ * A namespace is global or local from its creation to its end. All global
+ * namespaces share one set of CIDs and ports, a local one has a set of its
+ * own. The namespace whose set is used is called the scope:
+ *
+ *	namespace   init_net  g0 (global)  g1 (global)   l0 (local)  l1 (local)
+ *	                \          |          /              |           |
+ *	scope            `---- init_net -----'               l0          l1
+ *
+ * Two ends may talk, and two binds or two VMs collide, exactly when their
+ * scopes are the same pointer. (scope, CID, port) is therefore all that a
+ * lookup needs, and no rule is evaluated for each candidate.
+ */
+#ifndef _NET_VSOCK_NS_H
+#define _NET_VSOCK_NS_H
+
+#include <linux/types.h>
+#include <net/net_namespace.h>
+
+struct net *vsock_ns_scope(const struct net *net);
+u32 vsock_ns_next_port(const struct net *net);
+
+int vsock_ns_register(void);
+void vsock_ns_unregister(void);
+
+/**
+ * vsock_scope_is_local() - tell a local namespace's scope from the shared one
+ * @scope: what vsock_ns_scope() returned
+ *
+ * Context: any.
+ * Return: true if @scope belongs to one local namespace, false if it is the
+ * one that all global namespaces share.
+ */
+static inline bool vsock_scope_is_local(const struct net *scope)
+{
+	return !net_eq(scope, &init_net);
+}
+
+#endif /* _NET_VSOCK_NS_H */

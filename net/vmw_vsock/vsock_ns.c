@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Network namespaces for AF_VSOCK: per-namespace state and its sysctls
+ *
+ * The state hangs off net_generic(), so struct net does not know about it.
+ * The scope of a namespace is decided when the state is made and never
+ * changes: whoever holds the namespace may keep the scope as a plain pointer.
+ * A scope is either the namespace itself or init_net, so it lives at least as
+ * long as the namespace.
+ *
+ * net.vsock.ns_mode	    what this namespace is, read only
+ * net.vsock.child_ns_mode  what namespaces made by its tasks will be; the
+ *			    first write that is accepted is final
+ *
+ * child_ns_mode is one word, the mode and "decided" together, and the only
+ * transition it ever makes is the one cmpxchg in vsock_ns_set_child(). With
+ * the two in separate words there would be a moment in which a second writer
+ * of the same value is told that it holds while a child still gets the old
+ * one.
+ */
+#include <linux/atomic.h>
+#include <linux/errno.h>
+#include <linux/module.h>
+#include <linux/nsproxy.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/sysctl.h>
+#include <net/af_vsock.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+#include <net/vsock_ns.h>
+
+/* Bits of vsock_ns.child. A namespace that was never written to has its own
+ * mode there, without VSOCK_NS_DECIDED.
+ */
+#define VSOCK_NS_LOCAL		BIT(0)
+#define VSOCK_NS_DECIDED	BIT(1)
+
+/* Longest accepted text is "global\n". */
+#define VSOCK_NS_TEXT_MAX	sizeof("global\n")
+
+/**
+ * struct vsock_ns - what AF_VSOCK keeps for each network namespace
+ * @scope: the namespace whose CIDs and ports are used here, constant
+ * @child: mode of namespaces made by tasks of this one, VSOCK_NS_* bits
+ * @next_port: where the search for a free port goes on, 0 before the first
+ * @header: the registered sysctls
+ * @table: their description; here, as it has to point back to this state
+ */
+struct vsock_ns {
+	struct net *scope;
+	unsigned int child;
+	u32 next_port;
+#ifdef CONFIG_SYSCTL
+	struct ctl_table_header *header;
+	struct ctl_table table[2];
+#endif
+};
+
+static unsigned int vsock_ns_id __read_mostly;
+
+/* The task that registers the state, while it does. It then runs .init for
+ * every namespace that is already there, and is the parent of none of them.
+ * Other tasks may create namespaces as soon as the registration lets them,
+ * which can be before it returns: a mere flag would take those for old ones.
+ */
+static struct task_struct *vsock_ns_loader;
+
+static struct vsock_ns *vsock_ns(const struct net *net)
+{
+	return net_generic(net, vsock_ns_id);
+}
+
+/**
+ * vsock_ns_scope() - the scope of a network namespace
+ * @net: a namespace that the caller keeps alive
+ *
+ * Context: any. The result is as good as the caller's hold on @net.
+ * Return: @net if it is in local mode, init_net otherwise.
+ */
+struct net *vsock_ns_scope(const struct net *net)
+{
+	return vsock_ns(net)->scope;
+}
+EXPORT_SYMBOL_GPL(vsock_ns_scope);
+
+/**
+ * vsock_ns_next_port() - propose a port for a bind to VMADDR_PORT_ANY
+ * @net: namespace of the socket
+ *
+ * Counts up from a random start, in each namespace for itself, so that the
+ * ports that one namespace is given tell nothing about the binds of another.
+ * Skips the reserved range and VMADDR_PORT_ANY, and wraps around.
+ *
+ * Context: any but hard interrupt. The caller keeps binds apart.
+ * Return: a port that may or may not be free.
+ */
+u32 vsock_ns_next_port(const struct net *net)
+{
+	struct vsock_ns *ns = vsock_ns(net);
+
+	if (!ns->next_port)
+		ns->next_port = get_random_u32_above(LAST_RESERVED_PORT);
+	if (ns->next_port <= LAST_RESERVED_PORT ||
+	    ns->next_port == VMADDR_PORT_ANY)
+		ns->next_port = LAST_RESERVED_PORT + 1;
+
+	return ns->next_port++;
+}
+
+/* Runs in .init: current is the creator, still in the parent namespace. */
+static bool vsock_ns_born_local(const struct net *net)
+{
+	const struct net *parent = current->nsproxy->net_ns;
+
+	if (net_eq(net, &init_net) || READ_ONCE(vsock_ns_loader) == current)
+		return false;
+
+	return READ_ONCE(vsock_ns(parent)->child) & VSOCK_NS_LOCAL;
+}
+
+#ifdef CONFIG_SYSCTL
+/* Fully ordered, so that a child made after it returned 0 finds the value. */
+static int vsock_ns_set_child(struct vsock_ns *ns, unsigned int mode)
+{
+	unsigned int own = vsock_scope_is_local(ns->scope) ? VSOCK_NS_LOCAL : 0;
+	unsigned int old;
+
+	if (mode < own)
+		return -EPERM;
+
+	old = cmpxchg(&ns->child, own, mode | VSOCK_NS_DECIDED);
+	if (old != own && old != (mode | VSOCK_NS_DECIDED))
+		return -EBUSY;
+
+	return 0;
+}
+
+static int vsock_ns_proc_text(char *text, int write, void *buffer,
+			      size_t *lenp, loff_t *ppos)
+{
+	struct ctl_table field = {
+		.data	= text,
+		.maxlen	= VSOCK_NS_TEXT_MAX,
+	};
+
+	return proc_dostring(&field, write, buffer, lenp, ppos);
+}
+
+static void vsock_ns_mode_text(char *text, bool local)
+{
+	strscpy(text, local ? "local" : "global", VSOCK_NS_TEXT_MAX);
+}
+
+static int vsock_ns_proc_mode(const struct ctl_table *table, int write,
+			      void *buffer, size_t *lenp, loff_t *ppos)
+{
+	const struct vsock_ns *ns = table->data;
+	char text[VSOCK_NS_TEXT_MAX];
+
+	if (write)
+		return -EPERM;
+
+	vsock_ns_mode_text(text, vsock_scope_is_local(ns->scope));
+	return vsock_ns_proc_text(text, write, buffer, lenp, ppos);
+}
+
+static int vsock_ns_proc_child_mode(const struct ctl_table *table, int write,
+				    void *buffer, size_t *lenp, loff_t *ppos)
+{
+	struct vsock_ns *ns = table->data;
+	char text[VSOCK_NS_TEXT_MAX] = "";
+	int ret;
+
+	if (!write)
+		vsock_ns_mode_text(text,
+				   READ_ONCE(ns->child) & VSOCK_NS_LOCAL);
+	else if (!*lenp)
+		return 0;
+	else if (*lenp >= VSOCK_NS_TEXT_MAX)
+		return -EINVAL;
+
+	ret = vsock_ns_proc_text(text, write, buffer, lenp, ppos);
+	if (ret || !write)
+		return ret;
+
+	if (!strcmp(text, "global"))
+		return vsock_ns_set_child(ns, 0);
+	if (!strcmp(text, "local"))
+		return vsock_ns_set_child(ns, VSOCK_NS_LOCAL);
+	return -EINVAL;
+}
+
+static int vsock_ns_sysctl_register(struct net *net, struct vsock_ns *ns)
+{
+	ns->table[0] = (struct ctl_table) {
+		.procname	= "ns_mode",
+		.data		= ns,
+		.mode		= 0444,
+		.proc_handler	= vsock_ns_proc_mode,
+	};
+	ns->table[1] = (struct ctl_table) {
+		.procname	= "child_ns_mode",
+		.data		= ns,
+		.mode		= 0644,
+		.proc_handler	= vsock_ns_proc_child_mode,
+	};
+
+	ns->header = register_net_sysctl_sz(net, "net/vsock", ns->table,
+					    ARRAY_SIZE(ns->table));
+	return ns->header ? 0 : -ENOMEM;
+}
+
+static void vsock_ns_sysctl_unregister(struct vsock_ns *ns)
+{
+	unregister_net_sysctl_table(ns->header);
+}
+#else
+static int vsock_ns_sysctl_register(struct net *net, struct vsock_ns *ns)
+{
+	return 0;
+}
+
+static void vsock_ns_sysctl_unregister(struct vsock_ns *ns)
+{
+}
+#endif /* CONFIG_SYSCTL */
+
+static int __net_init vsock_ns_init_net(struct net *net)
+{
+	struct vsock_ns *ns = vsock_ns(net);
+	bool local = vsock_ns_born_local(net);
+
+	ns->scope = local ? net : &init_net;
+	ns->child = local ? VSOCK_NS_LOCAL : 0;
+
+	return vsock_ns_sysctl_register(net, ns);
+}
+
+static void __net_exit vsock_ns_exit_net(struct net *net)
+{
+	vsock_ns_sysctl_unregister(vsock_ns(net));
+}
+
+static struct pernet_operations vsock_ns_ops = {
+	.init	= vsock_ns_init_net,
+	.exit	= vsock_ns_exit_net,
+	.id	= &vsock_ns_id,
+	.size	= sizeof(struct vsock_ns),
+};
+
+/**
+ * vsock_ns_register() - make the state for all namespaces, present and future
+ *
+ * To be called before anything that can create a socket or a VM.
+ * Namespaces that exist already are global.
+ *
+ * Context: process context, may sleep; module initialization only.
+ * Return: 0 or a negative errno, and then no state is left.
+ */
+int __init vsock_ns_register(void)
+{
+	int ret;
+
+	WRITE_ONCE(vsock_ns_loader, current);
+	ret = register_pernet_subsys(&vsock_ns_ops);
+	WRITE_ONCE(vsock_ns_loader, NULL);
+
+	return ret;
+}
+
+/**
+ * vsock_ns_unregister() - drop the state of all namespaces
+ *
+ * To be called when no socket and no VM is left.
+ *
+ * Context: process context, may sleep.
+ */
+void vsock_ns_unregister(void)
+{
+	unregister_pernet_subsys(&vsock_ns_ops);
+}
