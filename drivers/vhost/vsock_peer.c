@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sockets of the host that are connected to a VM, or about to be
+ *
+ * A VM has a list of the sockets that are to be reset when it goes. Closing it
+ * costs what its own connections cost, and a later VM with the same CID is not
+ * mistaken for it. A socket is on the list from the moment at which it begins
+ * to connect, or is made for a request of the VM, until it is destroyed or the
+ * VM is closed.
+ *
+ * A socket may outlive the VM and the other way round. virtio_vsock_sock.vm is
+ * changed under the lock of the list only, and cleared before the list goes
+ * away. Who comes from the socket's side reads it under RCU, which keeps the
+ * list, and looks again under the lock. Two who come from the same socket's
+ * side are kept apart by lock_sock().
+ */
+#include <linux/errno.h>
+#include <linux/rcupdate.h>
+#include <linux/rculist.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/virtio_vsock.h>
+#include <net/af_vsock.h>
+#include "vsock_peer.h"
+
+/* Peers that are taken off the list under one hold of its lock. */
+#define VHOST_VSOCK_CLOSE_BATCH	16
+
+/**
+ * vhost_vsock_peers_init() - begin with no peer
+ * @peers: the list
+ */
+void vhost_vsock_peers_init(struct vhost_vsock_peers *peers)
+{
+	spin_lock_init(&peers->lock);
+	peers->closed = false;
+	INIT_HLIST_HEAD(&peers->head);
+}
+
+/**
+ * vhost_vsock_peer_add() - make a socket a peer
+ * @peers: list of the VM that it addresses
+ * @vsk: socket of the vhost transport that is on no list
+ *
+ * Context: lock_sock() and something that keeps @peers, RCU for example.
+ * Return: 0, or -ENODEV if the VM is about to go.
+ */
+int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
+			 struct vsock_sock *vsk)
+{
+	struct virtio_vsock_sock *vvs = vsk->trans;
+	int err = -ENODEV;
+
+	spin_lock_bh(&peers->lock);
+	if (!peers->closed) {
+		hlist_add_head(&vvs->vm_node, &peers->head);
+		WRITE_ONCE(vvs->vm, peers);
+		err = 0;
+	}
+	spin_unlock_bh(&peers->lock);
+
+	return err;
+}
+
+/* The list's lock is held. */
+static void vhost_vsock_peer_unlink(struct virtio_vsock_sock *vvs)
+{
+	hlist_del_init(&vvs->vm_node);
+	WRITE_ONCE(vvs->vm, NULL);
+}
+
+/**
+ * vhost_vsock_peer_del() - take a socket off the list that it is on, if any
+ * @vsk: socket of the vhost transport
+ *
+ * Context: lock_sock() is held or no reference is left; softirq as well.
+ */
+void vhost_vsock_peer_del(struct vsock_sock *vsk)
+{
+	struct virtio_vsock_sock *vvs = vsk->trans;
+	struct vhost_vsock_peers *peers;
+
+	rcu_read_lock();
+	peers = READ_ONCE(vvs->vm);
+	if (peers) {
+		spin_lock_bh(&peers->lock);
+		if (vvs->vm)
+			vhost_vsock_peer_unlink(vvs);
+		spin_unlock_bh(&peers->lock);
+	}
+	rcu_read_unlock();
+}
+
+/* A peer without a reference left is being destroyed and needs no reset. */
+static int vhost_vsock_peers_take(struct vhost_vsock_peers *peers,
+				  struct sock **sks)
+{
+	int n = 0;
+
+	spin_lock_bh(&peers->lock);
+	peers->closed = true;
+	while (n < VHOST_VSOCK_CLOSE_BATCH && !hlist_empty(&peers->head)) {
+		struct virtio_vsock_sock *vvs =
+			hlist_entry(peers->head.first,
+				    struct virtio_vsock_sock, vm_node);
+		struct sock *sk = sk_vsock(vvs->vsk);
+
+		vhost_vsock_peer_unlink(vvs);
+		if (refcount_inc_not_zero(&sk->sk_refcnt))
+			sks[n++] = sk;
+	}
+	spin_unlock_bh(&peers->lock);
+
+	return n;
+}
+
+/**
+ * vhost_vsock_peers_close() - part a VM from its peers
+ * @peers: list of the VM; afterwards no socket points to it, and none will
+ * @fn: called for each peer, with a reference held and no lock
+ *
+ * Context: process context, may sleep.
+ */
+void vhost_vsock_peers_close(struct vhost_vsock_peers *peers,
+			     void (*fn)(struct sock *sk))
+{
+	struct sock *sks[VHOST_VSOCK_CLOSE_BATCH];
+	int i, n;
+
+	do {
+		n = vhost_vsock_peers_take(peers, sks);
+		for (i = 0; i < n; i++) {
+			fn(sks[i]);
+			sock_put(sks[i]);
+		}
+		cond_resched();
+	} while (n == VHOST_VSOCK_CLOSE_BATCH);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All AF_VSOCK sockets of a network namespace, in order, for sock_diag
+ */
+#ifndef _NET_VSOCK_DUMP_H
+#define _NET_VSOCK_DUMP_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct net;
+struct sock;
+struct vsock_sock;
+
+/**
+ * struct vsock_node - an entry in the list of all sockets of a namespace
+ * @list: link
+ * @is_cursor: the entry is not a socket, but a place where a dump goes on
+ */
+struct vsock_node {
+	struct list_head list;
+	bool is_cursor;
+};
+
+int vsock_dump_register(void);
+void vsock_dump_unregister(void);
+
+void vsock_dump_add(struct vsock_sock *vsk);
+void vsock_dump_del(struct vsock_sock *vsk);
+
+struct vsock_node *vsock_dump_start(const struct net *net);
+int vsock_dump_next(struct vsock_node *cursor, const struct net *net,
+		    int (*fn)(struct sock *sk, void *arg), void *arg);
+void vsock_dump_stop(struct vsock_node *cursor, const struct net *net);
+
+#endif /* _NET_VSOCK_DUMP_H */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Tables of AF_VSOCK sockets, keyed by scope (see vsock_ns.h)
+ *
+ *	bound		(scope, port)
+ *	connected	(scope, remote CID, remote port, local port)
+ */
+#ifndef _NET_VSOCK_TABLE_H
+#define _NET_VSOCK_TABLE_H
+
+#include <linux/rhashtable-types.h>
+#include <linux/types.h>
+
+struct net;
+struct sock;
+struct sockaddr_vm;
+struct vsock_sock;
+struct vsock_transport;
+
+/**
+ * struct vsock_links - what ties a socket to the tables
+ * @bound: link in the table of bound sockets
+ * @connected: link in the table of connected sockets
+ * @flags: which of the tables the socket is in, VSOCK_LINKS_*
+ * @remote_cid: the peer as it was when the socket was put into the table of
+ * @remote_port: connected sockets; what the link is found by must not change
+ * @local_port: likewise, for both tables
+ */
+struct vsock_links {
+	struct rhlist_head bound;
+	struct rhlist_head connected;
+	unsigned long flags;
+	u32 remote_cid;
+	u32 remote_port;
+	u32 local_port;
+};
+
+int vsock_table_init(void);
+void vsock_table_exit(void);
+
+int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr);
+void vsock_remove_bound(struct vsock_sock *vsk);
+struct sock *vsock_find_bound_socket(const struct net *scope,
+				     const struct sockaddr_vm *addr);
+
+int vsock_insert_connected(struct vsock_sock *vsk);
+void vsock_remove_connected(struct vsock_sock *vsk);
+bool vsock_is_connected(const struct vsock_sock *vsk);
+struct sock *vsock_find_connected_socket(const struct net *scope,
+					 const struct sockaddr_vm *src,
+					 const struct sockaddr_vm *dst);
+void vsock_for_each_connected_socket(struct vsock_transport *transport,
+				     void (*fn)(struct sock *sk));
+
+#endif /* _NET_VSOCK_TABLE_H */

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * All AF_VSOCK sockets of a network namespace, in order, for sock_diag
+ *
+ * A hash table is no good for a dump that is read in pieces: it may be resized
+ * in between, and what was seen already cannot be told. Each namespace has a
+ * list of its sockets, the new ones at its end, bound, connected or neither. A
+ * dump leaves an entry of its own, the cursor, where it has to go on. So it
+ * meets each socket that is there all the time exactly once.
+ *
+ * A socket is on the list from its creation to its destructor. What a dump
+ * sees under the lock may have no reference left, but its destructor waits for
+ * the lock, so it is still whole. A socket of the kernel's own may not hold its
+ * namespace; it leaves the list when it is released.
+ */
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <net/af_vsock.h>
+#include <net/netns/generic.h>
+#include <net/vsock_dump.h>
+
+/* A dump lets others have the list after so many entries. */
+#define VSOCK_DUMP_BATCH	512
+
+struct vsock_dump_net {
+	spinlock_t lock; /* a leaf */
+	struct list_head sockets;
+};
+
+static unsigned int vsock_dump_id __read_mostly;
+
+static struct vsock_dump_net *vsock_dump_net(const struct net *net)
+{
+	return net_generic(net, vsock_dump_id);
+}
+
+/**
+ * vsock_dump_add() - put a new socket on the list
+ * @vsk: the socket
+ *
+ * Context: process context or softirq.
+ */
+void vsock_dump_add(struct vsock_sock *vsk)
+{
+	struct vsock_dump_net *dn = vsock_dump_net(sock_net(sk_vsock(vsk)));
+
+	spin_lock_bh(&dn->lock);
+	list_add_tail(&vsk->node.list, &dn->sockets);
+	spin_unlock_bh(&dn->lock);
+}
+
+/**
+ * vsock_dump_del() - take a socket off the list
+ * @vsk: the socket, on the list or not
+ *
+ * Context: the socket's destructor, an RCU callback as a rule; or, for a socket
+ * that does not hold its namespace, its release.
+ */
+void vsock_dump_del(struct vsock_sock *vsk)
+{
+	struct vsock_dump_net *dn;
+
+	if (list_empty(&vsk->node.list))
+		return;
+
+	dn = vsock_dump_net(sock_net(sk_vsock(vsk)));
+	spin_lock_bh(&dn->lock);
+	list_del_init(&vsk->node.list);
+	spin_unlock_bh(&dn->lock);
+}
+
+/**
+ * vsock_dump_start() - begin to go through all sockets of a namespace
+ * @net: namespace that the caller holds until vsock_dump_stop()
+ *
+ * Context: process context, may sleep.
+ * Return: a cursor, or NULL if there is no memory for it.
+ */
+struct vsock_node *vsock_dump_start(const struct net *net)
+{
+	struct vsock_dump_net *dn = vsock_dump_net(net);
+	struct vsock_node *cursor = kmalloc(sizeof(*cursor), GFP_KERNEL);
+
+	if (!cursor)
+		return NULL;
+
+	cursor->is_cursor = true;
+	spin_lock_bh(&dn->lock);
+	list_add(&cursor->list, &dn->sockets);
+	spin_unlock_bh(&dn->lock);
+
+	return cursor;
+}
+EXPORT_SYMBOL_GPL(vsock_dump_start);
+
+/* False for a closed socket that does not even wait for its peer any more. */
+static bool vsock_is_shown(const struct vsock_sock *vsk)
+{
+	return !sock_flag(&vsk->sk, SOCK_DEAD) ||
+	       READ_ONCE(vsk->close_work_scheduled);
+}
+
+/**
+ * vsock_dump_next() - go on with a dump
+ * @cursor: what vsock_dump_start() returned
+ * @net: likewise
+ * @fn: called for a socket, under a spinlock; the socket may be on its way out
+ *	and must not be kept. If it returns an error, the dump pauses and the
+ *	same socket will be the next.
+ * @arg: for @fn
+ *
+ * Each socket that is there from the first call to the last is passed to @fn
+ * exactly once, whatever comes and goes in between.
+ *
+ * Context: process context, may sleep.
+ * Return: 0 when there are no more sockets, or what @fn returned.
+ */
+int vsock_dump_next(struct vsock_node *cursor, const struct net *net,
+		    int (*fn)(struct sock *sk, void *arg), void *arg)
+{
+	struct vsock_dump_net *dn = vsock_dump_net(net);
+	int batch = VSOCK_DUMP_BATCH;
+	struct vsock_node *node;
+	int err = 0;
+
+	spin_lock_bh(&dn->lock);
+	while (!list_is_last(&cursor->list, &dn->sockets)) {
+		node = list_next_entry(cursor, list);
+		if (!node->is_cursor) {
+			struct vsock_sock *vsk =
+				container_of(node, struct vsock_sock, node);
+
+			err = vsock_is_shown(vsk) ? fn(sk_vsock(vsk), arg) : 0;
+			if (err)
+				break;
+		}
+		list_move(&cursor->list, &node->list);
+
+		if (!--batch) {
+			batch = VSOCK_DUMP_BATCH;
+			spin_unlock_bh(&dn->lock);
+			cond_resched();
+			spin_lock_bh(&dn->lock);
+		}
+	}
+	spin_unlock_bh(&dn->lock);
+
+	return err;
+}
+EXPORT_SYMBOL_GPL(vsock_dump_next);
+
+/**
+ * vsock_dump_stop() - end a dump
+ * @cursor: what vsock_dump_start() returned; freed
+ * @net: likewise
+ *
+ * Context: process context or softirq.
+ */
+void vsock_dump_stop(struct vsock_node *cursor, const struct net *net)
+{
+	struct vsock_dump_net *dn = vsock_dump_net(net);
+
+	spin_lock_bh(&dn->lock);
+	list_del(&cursor->list);
+	spin_unlock_bh(&dn->lock);
+	kfree(cursor);
+}
+EXPORT_SYMBOL_GPL(vsock_dump_stop);
+
+static int __net_init vsock_dump_init_net(struct net *net)
+{
+	struct vsock_dump_net *dn = vsock_dump_net(net);
+
+	spin_lock_init(&dn->lock);
+	INIT_LIST_HEAD(&dn->sockets);
+
+	return 0;
+}
+
+static struct pernet_operations vsock_dump_ops = {
+	.init	= vsock_dump_init_net,
+	.id	= &vsock_dump_id,
+	.size	= sizeof(struct vsock_dump_net),
+};
+
+/**
+ * vsock_dump_register() - make the lists of all namespaces
+ *
+ * Context: process context, may sleep; module initialization only.
+ * Return: 0 or a negative errno.
+ */
+int __init vsock_dump_register(void)
+{
+	return register_pernet_subsys(&vsock_dump_ops);
+}
+
+/**
+ * vsock_dump_unregister() - free the lists, on which no socket is left
+ *
+ * Context: process context, may sleep.
+ */
+void vsock_dump_unregister(void)
+{
+	unregister_pernet_subsys(&vsock_dump_ops);
+}
