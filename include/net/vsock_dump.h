@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All AF_VSOCK sockets of a network namespace, in order, for sock_diag
+ * All AF_VSOCK sockets of a network namespace, in order
  */
 #ifndef _NET_VSOCK_DUMP_H
 #define _NET_VSOCK_DUMP_H
@@ -11,6 +11,7 @@
 struct net;
 struct sock;
 struct vsock_sock;
+struct vsock_transport;
 
 /**
  * struct vsock_node - an entry in the list of all sockets of a namespace
@@ -28,9 +29,13 @@ void vsock_dump_unregister(void);
 void vsock_dump_add(struct vsock_sock *vsk);
 void vsock_dump_del(struct vsock_sock *vsk);
 
-struct vsock_node *vsock_dump_start(const struct net *net);
+void vsock_dump_start(struct vsock_node *cursor, const struct net *net);
 int vsock_dump_next(struct vsock_node *cursor, const struct net *net,
 		    int (*fn)(struct sock *sk, void *arg), void *arg);
 void vsock_dump_stop(struct vsock_node *cursor, const struct net *net);
+
+void vsock_for_each_socket(const struct vsock_transport *transport,
+			   bool (*want)(const struct vsock_sock *vsk),
+			   void (*fn)(struct sock *sk));
 
 #endif /* _NET_VSOCK_DUMP_H */

@@ -8,35 +8,30 @@
 #ifndef _NET_VSOCK_TABLE_H
 #define _NET_VSOCK_TABLE_H
 
-#include <linux/rhashtable-types.h>
 #include <linux/types.h>
 
 struct net;
 struct sock;
 struct sockaddr_vm;
+struct vsock_entry;
 struct vsock_sock;
 struct vsock_transport;
 
 /**
  * struct vsock_links - what ties a socket to the tables
- * @bound: link in the table of bound sockets
- * @connected: link in the table of connected sockets
- * @flags: which of the tables the socket is in, VSOCK_LINKS_*
- * @remote_cid: the peer as it was when the socket was put into the table of
- * @remote_port: connected sockets; what the link is found by must not change
- * @local_port: likewise, for both tables
+ * @entry: what stands for the socket in the tables
+ * @flags: which of them it is in
  */
 struct vsock_links {
-	struct rhlist_head bound;
-	struct rhlist_head connected;
+	struct vsock_entry *entry;
 	unsigned long flags;
-	u32 remote_cid;
-	u32 remote_port;
-	u32 local_port;
 };
 
 int vsock_table_init(void);
 void vsock_table_exit(void);
+
+int vsock_table_add(struct vsock_sock *vsk, gfp_t gfp);
+void vsock_table_del(struct vsock_sock *vsk);
 
 int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr);
 void vsock_remove_bound(struct vsock_sock *vsk);

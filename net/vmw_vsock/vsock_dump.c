@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All AF_VSOCK sockets of a network namespace, in order, for sock_diag
+ * All AF_VSOCK sockets of a network namespace, in order
  *
  * A hash table is no good for a dump that is read in pieces: it may be resized
  * in between, and what was seen already cannot be told. Each namespace has a
@@ -13,10 +13,9 @@
  * the lock, so it is still whole. A socket of the kernel's own may not hold its
  * namespace; it leaves the list when it is released.
  */
+#include <linux/array_size.h>
 #include <linux/list.h>
 #include <linux/module.h>
-#include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <net/af_vsock.h>
 #include <net/netns/generic.h>
@@ -74,25 +73,19 @@ void vsock_dump_del(struct vsock_sock *vsk)
 
 /**
  * vsock_dump_start() - begin to go through all sockets of a namespace
- * @net: namespace that the caller holds until vsock_dump_stop()
+ * @cursor: the caller's until vsock_dump_stop()
+ * @net: namespace that the caller holds as long
  *
- * Context: process context, may sleep.
- * Return: a cursor, or NULL if there is no memory for it.
+ * Context: process context or softirq.
  */
-struct vsock_node *vsock_dump_start(const struct net *net)
+void vsock_dump_start(struct vsock_node *cursor, const struct net *net)
 {
 	struct vsock_dump_net *dn = vsock_dump_net(net);
-	struct vsock_node *cursor = kmalloc(sizeof(*cursor), GFP_KERNEL);
-
-	if (!cursor)
-		return NULL;
 
 	cursor->is_cursor = true;
 	spin_lock_bh(&dn->lock);
 	list_add(&cursor->list, &dn->sockets);
 	spin_unlock_bh(&dn->lock);
-
-	return cursor;
 }
 EXPORT_SYMBOL_GPL(vsock_dump_start);
 
@@ -105,8 +98,8 @@ static bool vsock_is_shown(const struct vsock_sock *vsk)
 
 /**
  * vsock_dump_next() - go on with a dump
- * @cursor: what vsock_dump_start() returned
- * @net: likewise
+ * @cursor: where it goes on
+ * @net: the namespace
  * @fn: called for a socket, under a spinlock; the socket may be on its way out
  *	and must not be kept. If it returns an error, the dump pauses and the
  *	same socket will be the next.
@@ -115,7 +108,7 @@ static bool vsock_is_shown(const struct vsock_sock *vsk)
  * Each socket that is there from the first call to the last is passed to @fn
  * exactly once, whatever comes and goes in between.
  *
- * Context: process context, may sleep.
+ * Context: process context or softirq.
  * Return: 0 when there are no more sockets, or what @fn returned.
  */
 int vsock_dump_next(struct vsock_node *cursor, const struct net *net,
@@ -142,7 +135,6 @@ int vsock_dump_next(struct vsock_node *cursor, const struct net *net,
 		if (!--batch) {
 			batch = VSOCK_DUMP_BATCH;
 			spin_unlock_bh(&dn->lock);
-			cond_resched();
 			spin_lock_bh(&dn->lock);
 		}
 	}
@@ -154,8 +146,8 @@ EXPORT_SYMBOL_GPL(vsock_dump_next);
 
 /**
  * vsock_dump_stop() - end a dump
- * @cursor: what vsock_dump_start() returned; freed
- * @net: likewise
+ * @cursor: where it was, free to be used for anything else afterwards
+ * @net: the namespace
  *
  * Context: process context or softirq.
  */
@@ -166,9 +158,64 @@ void vsock_dump_stop(struct vsock_node *cursor, const struct net *net)
 	spin_lock_bh(&dn->lock);
 	list_del(&cursor->list);
 	spin_unlock_bh(&dn->lock);
-	kfree(cursor);
 }
 EXPORT_SYMBOL_GPL(vsock_dump_stop);
+
+struct vsock_visit {
+	const struct vsock_transport *transport;
+	bool (*want)(const struct vsock_sock *vsk);
+	struct sock *sks[16];
+	int count;
+};
+
+static int vsock_visit_take(struct sock *sk, void *arg)
+{
+	struct vsock_visit *visit = arg;
+
+	if (visit->count == ARRAY_SIZE(visit->sks))
+		return -EAGAIN;
+	if (READ_ONCE(vsock_sk(sk)->transport) == visit->transport &&
+	    visit->want(vsock_sk(sk)) && refcount_inc_not_zero(&sk->sk_refcnt))
+		visit->sks[visit->count++] = sk;
+
+	return 0;
+}
+
+/**
+ * vsock_for_each_socket() - visit sockets of a transport in all namespaces
+ * @transport: the transport
+ * @want: asked under a spinlock whether to visit a socket
+ * @fn: called for it under RCU, with a reference held and no lock
+ *
+ * No socket that is there all the time is left out. The transport's destruct()
+ * must not sleep.
+ *
+ * Context: process context or softirq.
+ */
+void vsock_for_each_socket(const struct vsock_transport *transport,
+			   bool (*want)(const struct vsock_sock *vsk),
+			   void (*fn)(struct sock *sk))
+{
+	struct vsock_visit visit = { .transport = transport, .want = want };
+	struct vsock_node cursor;
+	struct net *net;
+	int more;
+
+	rcu_read_lock();
+	for_each_net_rcu(net) {
+		vsock_dump_start(&cursor, net);
+		do {
+			more = vsock_dump_next(&cursor, net, vsock_visit_take,
+					       &visit);
+			while (visit.count) {
+				fn(visit.sks[--visit.count]);
+				sock_put(visit.sks[visit.count]);
+			}
+		} while (more);
+		vsock_dump_stop(&cursor, net);
+	}
+	rcu_read_unlock();
+}
 
 static int __net_init vsock_dump_init_net(struct net *net)
 {

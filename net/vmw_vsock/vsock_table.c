@@ -2,40 +2,48 @@
 /*
  * Tables of AF_VSOCK sockets
  *
- * Packets look sockets up under RCU, without a lock. What a lookup costs does
- * not depend on how many sockets there are, in this scope or in others: the
- * scope and all of the address that is fixed for a socket is in the key. The
- * local CID is not, as a socket may be bound to any, and as it may change when
- * a guest is migrated; at most a few sockets differ in it alone.
+ * Packets look sockets up under RCU, without a lock of the table. What a lookup
+ * costs does not depend on how many sockets there are, in this scope or in
+ * others: the scope and all of the address that is fixed for a socket is in the
+ * key. The local CID is not, as a socket may be bound to any, and as it may
+ * change when a guest is migrated; at most a few sockets differ in it alone.
  *
  * Lifetime
  *
- * A table holds a reference on each socket in it, so a reader that finds one
- * there may take its own. What a reader finds may have been removed a moment
- * ago: SOCK_RCU_FREE keeps the memory until all readers of that moment are
- * gone, and refcount_inc_not_zero() refuses a socket on its way out. Once in
- * its life at most a socket enters each of the two hash tables, so a reader
- * that stands on a link is never led over to sockets with another key.
+ * In the tables, an entry stands for the socket. It lives as long as the socket
+ * does, but its memory stays an entry until RCU readers are gone, be it that of
+ * another socket by then (SLAB_TYPESAFE_BY_RCU). Hence sockets, which are large
+ * and have destructors that may sleep, are freed at once.
  *
- * As the last reference may go at any place, the rest of a socket's life is an
- * RCU callback: a transport's destruct() must not sleep.
+ * A table holds a reference on each socket in it. A reader that has come to an
+ * entry takes the entry's lock, under which the socket stays in memory, and
+ * looks whether the entry is what was asked for. If not, it was removed, and
+ * possibly used again, meanwhile. A reader that is led to another chain of the
+ * hash table by that notices at the end of the chain (rhashtable's nulls). In a
+ * list of entries with the same key there is no such mark, so a walk that met a
+ * bad entry is repeated under vsock_bind_lock, where nothing is inserted.
  *
  * Locking
  *
- * vsock_bind_lock makes check and insertion of a bind one step; lookups do not
- * take it. Insertion and removal of one socket are kept apart by lock_sock().
- * Removal alone may be called from anywhere and more than once.
+ * vsock_bind_lock makes check and insertion of a bind one step. An entry's lock
+ * is a leaf, also below vsock_bind_lock. Insertion and removal of one socket
+ * are kept apart by lock_sock(). Removal may be called more than once.
  */
 #include <linux/jhash.h>
 #include <linux/module.h>
 #include <linux/rhashtable.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <net/af_vsock.h>
 #include <net/netns/hash.h>
+#include <net/vsock_dump.h>
 #include <net/vsock_ns.h>
 #include <net/vsock_table.h>
 
 #define MAX_PORT_RETRIES	24
+
+/* Smaller tables would be resized at every other bind of a quiet machine. */
+#define VSOCK_TABLE_MIN		512
 
 /* vsock_links.flags */
 enum {
@@ -43,106 +51,167 @@ enum {
 	VSOCK_LINKS_CONNECTED,
 };
 
-struct vsock_bound_key {
+struct vsock_key {
 	const struct net *scope;
-	u32 port;
-};
-
-struct vsock_connected_key {
-	const struct net *scope;
+	u32 local_port;
 	u32 remote_cid;
 	u32 remote_port;
-	u32 local_port;
 };
 
+/* While the entry is in a table, what belongs to the table's key is constant.
+ * Lookups compare the key at any time; what counts is what they see under lock.
+ */
+struct vsock_entry {
+	struct rhlist_head bound;
+	struct rhlist_head connected;
+	spinlock_t lock;
+	struct vsock_sock *vsk;
+	struct vsock_key key;
+};
+
+static struct kmem_cache *vsock_entry_cache __read_mostly;
 static struct rhltable vsock_bound_table;
 static struct rhltable vsock_connected_table;
 static DEFINE_SPINLOCK(vsock_bind_lock);
 
 /* ---- keys ---- */
 
-static u32 vsock_bound_hash(const struct net *scope, u32 port, u32 seed)
-{
-	return jhash_2words(net_hash_mix(scope), port, seed);
-}
-
 static u32 vsock_bound_key_hash(const void *data, u32 len, u32 seed)
 {
-	const struct vsock_bound_key *key = data;
+	const struct vsock_key *key = data;
 
-	return vsock_bound_hash(key->scope, key->port, seed);
+	return jhash_2words(net_hash_mix(key->scope), key->local_port, seed);
 }
 
 static u32 vsock_bound_obj_hash(const void *data, u32 len, u32 seed)
 {
-	const struct vsock_sock *vsk = data;
+	const struct vsock_entry *entry = data;
 
-	return vsock_bound_hash(vsk->scope, vsk->links.local_port, seed);
+	return vsock_bound_key_hash(&entry->key, len, seed);
+}
+
+static bool vsock_bound_equal(const struct vsock_entry *entry,
+			      const struct vsock_key *key)
+{
+	return READ_ONCE(entry->key.local_port) == key->local_port &&
+	       READ_ONCE(entry->key.scope) == key->scope;
 }
 
 static int vsock_bound_cmp(struct rhashtable_compare_arg *arg, const void *obj)
 {
-	const struct vsock_bound_key *key = arg->key;
-	const struct vsock_sock *vsk = obj;
-
-	return vsk->links.local_port != key->port || vsk->scope != key->scope;
+	return !vsock_bound_equal(obj, arg->key);
 }
 
 static const struct rhashtable_params vsock_bound_params = {
-	.key_len		= sizeof(struct vsock_bound_key),
-	.head_offset		= offsetof(struct vsock_sock, links.bound),
+	.key_len		= sizeof(struct vsock_key),
+	.head_offset		= offsetof(struct vsock_entry, bound),
 	.hashfn			= vsock_bound_key_hash,
 	.obj_hashfn		= vsock_bound_obj_hash,
 	.obj_cmpfn		= vsock_bound_cmp,
+	.min_size		= VSOCK_TABLE_MIN,
 	.automatic_shrinking	= true,
 };
 
-static u32 vsock_connected_hash(const struct net *scope, u32 remote_cid,
-				u32 remote_port, u32 local_port, u32 seed)
-{
-	return jhash_3words(remote_cid, remote_port, local_port,
-			    seed ^ net_hash_mix(scope));
-}
-
 static u32 vsock_connected_key_hash(const void *data, u32 len, u32 seed)
 {
-	const struct vsock_connected_key *key = data;
+	const struct vsock_key *key = data;
 
-	return vsock_connected_hash(key->scope, key->remote_cid,
-				    key->remote_port, key->local_port, seed);
+	return jhash_3words(key->remote_cid, key->remote_port, key->local_port,
+			    seed ^ net_hash_mix(key->scope));
 }
 
 static u32 vsock_connected_obj_hash(const void *data, u32 len, u32 seed)
 {
-	const struct vsock_sock *vsk = data;
-	const struct vsock_links *links = &vsk->links;
+	const struct vsock_entry *entry = data;
 
-	return vsock_connected_hash(vsk->scope, links->remote_cid,
-				    links->remote_port, links->local_port,
-				    seed);
+	return vsock_connected_key_hash(&entry->key, len, seed);
+}
+
+static bool vsock_connected_equal(const struct vsock_entry *entry,
+				  const struct vsock_key *key)
+{
+	return READ_ONCE(entry->key.remote_port) == key->remote_port &&
+	       READ_ONCE(entry->key.remote_cid) == key->remote_cid &&
+	       vsock_bound_equal(entry, key);
 }
 
 static int vsock_connected_cmp(struct rhashtable_compare_arg *arg,
 			       const void *obj)
 {
-	const struct vsock_connected_key *key = arg->key;
-	const struct vsock_sock *vsk = obj;
-	const struct vsock_links *links = &vsk->links;
-
-	return links->remote_port != key->remote_port ||
-	       links->remote_cid != key->remote_cid ||
-	       links->local_port != key->local_port ||
-	       vsk->scope != key->scope;
+	return !vsock_connected_equal(obj, arg->key);
 }
 
 static const struct rhashtable_params vsock_connected_params = {
-	.key_len		= sizeof(struct vsock_connected_key),
-	.head_offset		= offsetof(struct vsock_sock, links.connected),
+	.key_len		= sizeof(struct vsock_key),
+	.head_offset		= offsetof(struct vsock_entry, connected),
 	.hashfn			= vsock_connected_key_hash,
 	.obj_hashfn		= vsock_connected_obj_hash,
 	.obj_cmpfn		= vsock_connected_cmp,
+	.min_size		= VSOCK_TABLE_MIN,
 	.automatic_shrinking	= true,
 };
+
+/* ---- entries ---- */
+
+static void vsock_entry_ctor(void *data)
+{
+	struct vsock_entry *entry = data;
+
+	/* Only once: readers of an earlier life may hold the lock. */
+	memset(entry, 0, sizeof(*entry));
+	spin_lock_init(&entry->lock);
+}
+
+/**
+ * vsock_table_add() - prepare a new socket for the tables
+ * @vsk: the socket, with its scope
+ * @gfp: how to allocate
+ *
+ * Context: as @gfp says.
+ * Return: 0 or -ENOMEM.
+ */
+int vsock_table_add(struct vsock_sock *vsk, gfp_t gfp)
+{
+	struct vsock_entry *entry = kmem_cache_alloc(vsock_entry_cache, gfp);
+
+	if (!entry)
+		return -ENOMEM;
+
+	vsk->links.entry = entry;
+	WRITE_ONCE(entry->key.scope, vsk->scope);
+	smp_store_release(&entry->vsk, vsk);
+
+	return 0;
+}
+
+/**
+ * vsock_table_del() - part a socket without references from its entry
+ * @vsk: socket that vsock_table_add() was called for, successfully or not
+ *
+ * Context: the socket's destructor.
+ */
+void vsock_table_del(struct vsock_sock *vsk)
+{
+	struct vsock_entry *entry = vsk->links.entry;
+
+	if (!entry)
+		return;
+
+	spin_lock_bh(&entry->lock);
+	WRITE_ONCE(entry->vsk, NULL);
+	WRITE_ONCE(entry->key.scope, NULL);
+	WRITE_ONCE(entry->key.local_port, 0);
+	WRITE_ONCE(entry->key.remote_cid, 0);
+	WRITE_ONCE(entry->key.remote_port, 0);
+	spin_unlock_bh(&entry->lock);
+	kmem_cache_free(vsock_entry_cache, entry);
+}
+
+/* What rhashtable says beyond -ENOMEM is not meant for users. */
+static int vsock_insert_errno(int err)
+{
+	return !err || err == -ENOMEM ? err : -ENOBUFS;
+}
 
 /* ---- bound sockets ---- */
 
@@ -155,61 +224,77 @@ static bool vsock_cid_matches(const struct vsock_sock *vsk, u32 cid)
 	       cid == VMADDR_CID_ANY;
 }
 
-static struct rhlist_head *vsock_bound_list(const struct net *scope, u32 port)
+/* Finds the first socket with @key that matches @cid; with a reference to it,
+ * unless @peek. Returns false if an entry on the way was not, or not yet, one
+ * with @key. This is no matter under vsock_bind_lock: no entry is put into
+ * another list then, so each led to the next.
+ */
+static bool vsock_walk_bound(const struct vsock_key *key, u32 cid, bool peek,
+			     struct vsock_sock **found)
 {
-	struct vsock_bound_key key = { .scope = scope, .port = port };
+	struct rhlist_head *pos = rhltable_lookup(&vsock_bound_table, key,
+						  vsock_bound_params);
+	bool good = true;
 
-	return rhltable_lookup(&vsock_bound_table, &key, vsock_bound_params);
-}
+	for (*found = NULL; pos && !*found;) {
+		struct vsock_entry *entry =
+			container_of(pos, struct vsock_entry, bound);
+		struct vsock_sock *vsk;
 
-/* The caller holds vsock_bind_lock, and by it the answer. */
-static bool vsock_is_taken(const struct net *scope, u32 cid, u32 port)
-{
-	struct rhlist_head *pos, *list;
-	struct vsock_sock *vsk;
-	bool taken = false;
-
-	rcu_read_lock();
-	list = vsock_bound_list(scope, port);
-	rhl_for_each_entry_rcu(vsk, pos, list, links.bound) {
-		taken = vsock_cid_matches(vsk, cid);
-		if (taken)
-			break;
-	}
-	rcu_read_unlock();
-
-	return taken;
-}
-
-static int vsock_choose_port(const struct vsock_sock *vsk, u32 cid, u32 *port)
-{
-	int i;
-
-	if (*port != VMADDR_PORT_ANY)
-		return vsock_is_taken(vsk->scope, cid, *port) ? -EADDRINUSE : 0;
-
-	for (i = 0; i < MAX_PORT_RETRIES; i++) {
-		*port = vsock_ns_next_port(sock_net(sk_vsock(vsk)));
-		if (!vsock_is_taken(vsk->scope, cid, *port))
-			return 0;
+		spin_lock_bh(&entry->lock);
+		vsk = smp_load_acquire(&entry->vsk);
+		if (!vsk || !vsock_bound_equal(entry, key) ||
+		    !test_bit_acquire(VSOCK_LINKS_BOUND, &vsk->links.flags))
+			good = false;
+		else if (vsock_cid_matches(vsk, cid) &&
+			 (peek || refcount_inc_not_zero(&vsk->sk.sk_refcnt)))
+			*found = vsk;
+		pos = rcu_dereference(pos->next);
+		spin_unlock_bh(&entry->lock);
 	}
 
-	return -EADDRNOTAVAIL;
+	return good || *found;
 }
 
-/* What rhashtable says beyond -ENOMEM is not meant for users. */
-static int vsock_table_insert(struct rhltable *table, const void *key,
-			      struct rhlist_head *link,
-			      const struct rhashtable_params params)
+/* A new entry comes before others with the same key, so it is inserted first:
+ * one look into the table if no other has the port. Until it is marked as bound,
+ * lookups pass it by.
+ */
+static int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 {
-	int err = rhltable_insert_key(table, key, link, params);
+	const struct vsock_key key = { .scope = vsk->scope, .local_port = port };
+	struct vsock_entry *entry = vsk->links.entry;
+	struct vsock_sock *other = NULL;
+	int err;
 
-	return !err || err == -ENOMEM ? err : -ENOBUFS;
+	WRITE_ONCE(entry->key.local_port, port);
+	err = rhltable_insert_key(&vsock_bound_table, &key, &entry->bound,
+				  vsock_bound_params);
+	if (err)
+		return vsock_insert_errno(err);
+
+	if (rcu_access_pointer(entry->bound.next)) {
+		rcu_read_lock();
+		vsock_walk_bound(&key, cid, true, &other);
+		rcu_read_unlock();
+	}
+	if (other) {
+		rhltable_remove(&vsock_bound_table, &entry->bound,
+				vsock_bound_params);
+		return -EADDRINUSE;
+	}
+
+	vsock_addr_init(&vsk->local_addr, cid, port);
+	sock_hold(sk_vsock(vsk));
+	smp_mb__before_atomic(); /* pairs with test_bit_acquire() */
+	set_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
+
+	return 0;
 }
 
 /**
  * vsock_insert_bound() - bind a socket, if no other has the address
- * @vsk: socket that is not bound, and never was
+ * @vsk: socket that is not bound
  * @addr: CID, or VMADDR_CID_ANY; port, or VMADDR_PORT_ANY for a free one
  *
  * On success, local_addr is set and the table holds a reference.
@@ -220,33 +305,21 @@ static int vsock_table_insert(struct rhltable *table, const void *key,
  */
 int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr)
 {
-	struct vsock_bound_key key = {
-		.scope = vsk->scope,
-		.port = addr->svm_port,
-	};
+	int tries = addr->svm_port == VMADDR_PORT_ANY ? MAX_PORT_RETRIES : 1;
+	u32 port = addr->svm_port;
 	int err;
 
 	spin_lock_bh(&vsock_bind_lock);
-
-	err = vsock_choose_port(vsk, addr->svm_cid, &key.port);
-	if (err)
-		goto out;
-
-	vsk->links.local_port = key.port;
-	vsock_addr_init(&vsk->local_addr, addr->svm_cid, key.port);
-	sock_hold(sk_vsock(vsk));
-	set_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
-
-	err = vsock_table_insert(&vsock_bound_table, &key, &vsk->links.bound,
-				 vsock_bound_params);
-	if (err) {
-		clear_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
-		vsock_addr_init(&vsk->local_addr, VMADDR_CID_ANY,
-				VMADDR_PORT_ANY);
-		__sock_put(sk_vsock(vsk));
-	}
-out:
+	do {
+		if (addr->svm_port == VMADDR_PORT_ANY)
+			port = vsock_ns_next_port(sock_net(sk_vsock(vsk)));
+		err = vsock_try_bind(vsk, addr->svm_cid, port);
+	} while (err == -EADDRINUSE && --tries);
 	spin_unlock_bh(&vsock_bind_lock);
+
+	if (err == -EADDRINUSE && addr->svm_port == VMADDR_PORT_ANY)
+		err = -EADDRNOTAVAIL;
+
 	return err;
 }
 
@@ -261,7 +334,8 @@ void vsock_remove_bound(struct vsock_sock *vsk)
 	if (!test_and_clear_bit(VSOCK_LINKS_BOUND, &vsk->links.flags))
 		return;
 
-	WARN_ON_ONCE(rhltable_remove(&vsock_bound_table, &vsk->links.bound,
+	WARN_ON_ONCE(rhltable_remove(&vsock_bound_table,
+				     &vsk->links.entry->bound,
 				     vsock_bound_params));
 	sock_put(sk_vsock(vsk));
 }
@@ -278,22 +352,21 @@ EXPORT_SYMBOL_GPL(vsock_remove_bound);
 struct sock *vsock_find_bound_socket(const struct net *scope,
 				     const struct sockaddr_vm *addr)
 {
-	struct rhlist_head *pos, *list;
-	struct sock *found = NULL;
+	const struct vsock_key key = {
+		.scope		= scope,
+		.local_port	= addr->svm_port,
+	};
 	struct vsock_sock *vsk;
 
 	rcu_read_lock();
-	list = vsock_bound_list(scope, addr->svm_port);
-	rhl_for_each_entry_rcu(vsk, pos, list, links.bound) {
-		if (vsock_cid_matches(vsk, addr->svm_cid) &&
-		    refcount_inc_not_zero(&sk_vsock(vsk)->sk_refcnt)) {
-			found = sk_vsock(vsk);
-			break;
-		}
+	if (!vsock_walk_bound(&key, addr->svm_cid, false, &vsk)) {
+		spin_lock_bh(&vsock_bind_lock);
+		vsock_walk_bound(&key, addr->svm_cid, false, &vsk);
+		spin_unlock_bh(&vsock_bind_lock);
 	}
 	rcu_read_unlock();
 
-	return found;
+	return vsk ? sk_vsock(vsk) : NULL;
 }
 EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
 
@@ -301,7 +374,7 @@ EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
 
 /**
  * vsock_insert_connected() - let packets of its peer find a socket
- * @vsk: socket that was never connected; its two addresses are complete
+ * @vsk: socket that is not connected; its two addresses are complete
  *
  * The table holds a reference. Should there be a socket with the same peer
  * and the same local port already, packets go to the newer one.
@@ -312,29 +385,31 @@ EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
  */
 int vsock_insert_connected(struct vsock_sock *vsk)
 {
-	struct vsock_links *links = &vsk->links;
-	struct vsock_connected_key key = {
+	const struct vsock_key key = {
 		.scope		= vsk->scope,
+		.local_port	= vsk->local_addr.svm_port,
 		.remote_cid	= vsk->remote_addr.svm_cid,
 		.remote_port	= vsk->remote_addr.svm_port,
-		.local_port	= vsk->local_addr.svm_port,
 	};
+	struct vsock_entry *entry = vsk->links.entry;
 	int err;
 
-	links->remote_cid = key.remote_cid;
-	links->remote_port = key.remote_port;
-	links->local_port = key.local_port;
+	spin_lock_bh(&entry->lock);
+	WRITE_ONCE(entry->key.local_port, key.local_port);
+	WRITE_ONCE(entry->key.remote_cid, key.remote_cid);
+	WRITE_ONCE(entry->key.remote_port, key.remote_port);
+	spin_unlock_bh(&entry->lock);
 	sock_hold(sk_vsock(vsk));
-	set_bit(VSOCK_LINKS_CONNECTED, &links->flags);
+	set_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
 
-	err = vsock_table_insert(&vsock_connected_table, &key,
-				 &links->connected, vsock_connected_params);
+	err = rhltable_insert_key(&vsock_connected_table, &key,
+				  &entry->connected, vsock_connected_params);
 	if (err) {
-		clear_bit(VSOCK_LINKS_CONNECTED, &links->flags);
+		clear_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
 		__sock_put(sk_vsock(vsk));
 	}
 
-	return err;
+	return vsock_insert_errno(err);
 }
 EXPORT_SYMBOL_GPL(vsock_insert_connected);
 
@@ -350,7 +425,7 @@ void vsock_remove_connected(struct vsock_sock *vsk)
 		return;
 
 	WARN_ON_ONCE(rhltable_remove(&vsock_connected_table,
-				     &vsk->links.connected,
+				     &vsk->links.entry->connected,
 				     vsock_connected_params));
 	sock_put(sk_vsock(vsk));
 }
@@ -382,24 +457,32 @@ struct sock *vsock_find_connected_socket(const struct net *scope,
 					 const struct sockaddr_vm *src,
 					 const struct sockaddr_vm *dst)
 {
-	struct vsock_connected_key key = {
+	const struct vsock_key key = {
 		.scope		= scope,
+		.local_port	= dst->svm_port,
 		.remote_cid	= src->svm_cid,
 		.remote_port	= src->svm_port,
-		.local_port	= dst->svm_port,
 	};
-	struct rhlist_head *pos, *list;
 	struct sock *found = NULL;
-	struct vsock_sock *vsk;
+	struct rhlist_head *pos;
 
 	rcu_read_lock();
-	list = rhltable_lookup(&vsock_connected_table, &key,
-			       vsock_connected_params);
-	rhl_for_each_entry_rcu(vsk, pos, list, links.connected) {
-		if (refcount_inc_not_zero(&sk_vsock(vsk)->sk_refcnt)) {
-			found = sk_vsock(vsk);
+	while (!found) {
+		struct vsock_entry *entry;
+		struct vsock_sock *vsk;
+
+		pos = rhltable_lookup(&vsock_connected_table, &key,
+				      vsock_connected_params);
+		if (!pos)
 			break;
-		}
+
+		entry = container_of(pos, struct vsock_entry, connected);
+		spin_lock_bh(&entry->lock);
+		vsk = smp_load_acquire(&entry->vsk);
+		if (vsk && vsock_connected_equal(entry, &key) &&
+		    refcount_inc_not_zero(&vsk->sk.sk_refcnt))
+			found = sk_vsock(vsk);
+		spin_unlock_bh(&entry->lock);
 	}
 	rcu_read_unlock();
 
@@ -410,34 +493,14 @@ EXPORT_SYMBOL_GPL(vsock_find_connected_socket);
 /**
  * vsock_for_each_connected_socket() - visit the connections of a transport
  * @transport: the transport
- * @fn: called for each of its connected sockets, under RCU, with a reference
- *	held and no lock; a socket may be visited again when the table has been
- *	resized meanwhile
+ * @fn: see vsock_for_each_socket()
  *
- * The walk is one RCU section: with a break in it, entries that follow a
- * removed one could be missed.
- *
- * Context: process context, may sleep.
+ * Context: process context or softirq.
  */
 void vsock_for_each_connected_socket(struct vsock_transport *transport,
 				     void (*fn)(struct sock *sk))
 {
-	struct rhashtable_iter iter;
-	struct vsock_sock *vsk;
-
-	rhltable_walk_enter(&vsock_connected_table, &iter);
-	rhashtable_walk_start(&iter);
-	while ((vsk = rhashtable_walk_next(&iter))) {
-		/* -EAGAIN: resized, it goes on in the new table. */
-		if (IS_ERR(vsk) || READ_ONCE(vsk->transport) != transport)
-			continue;
-		if (!refcount_inc_not_zero(&sk_vsock(vsk)->sk_refcnt))
-			continue;
-		fn(sk_vsock(vsk));
-		sock_put(sk_vsock(vsk));
-	}
-	rhashtable_walk_stop(&iter);
-	rhashtable_walk_exit(&iter);
+	vsock_for_each_socket(transport, vsock_is_connected, fn);
 }
 EXPORT_SYMBOL_GPL(vsock_for_each_connected_socket);
 
@@ -453,14 +516,27 @@ int __init vsock_table_init(void)
 {
 	int err;
 
+	vsock_entry_cache = kmem_cache_create("vsock_entry",
+					      sizeof(struct vsock_entry), 0,
+					      SLAB_TYPESAFE_BY_RCU |
+					      SLAB_ACCOUNT, vsock_entry_ctor);
+	if (!vsock_entry_cache)
+		return -ENOMEM;
+
 	err = rhltable_init(&vsock_bound_table, &vsock_bound_params);
 	if (err)
-		return err;
+		goto err_cache;
 
 	err = rhltable_init(&vsock_connected_table, &vsock_connected_params);
 	if (err)
-		rhltable_destroy(&vsock_bound_table);
+		goto err_bound;
 
+	return 0;
+
+err_bound:
+	rhltable_destroy(&vsock_bound_table);
+err_cache:
+	kmem_cache_destroy(vsock_entry_cache);
 	return err;
 }
 
@@ -473,4 +549,5 @@ void vsock_table_exit(void)
 {
 	rhltable_destroy(&vsock_connected_table);
 	rhltable_destroy(&vsock_bound_table);
+	kmem_cache_destroy(vsock_entry_cache);
 }
