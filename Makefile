@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+## vsock-netns: network namespaces for AF_VSOCK
+##
+##   make demo      two tenants that cannot see each other, shown in a VM
+##   make check     every test, in VMs; the last line counts them
+##
+##   make modules   the patched module family: build/K/modules/*.ko
+##   make vm        boots K with these modules and runs CMD in it, as in
+##                  make vm CMD='ss --vsock -a'
+##   make series    patches for git am: build/K/series/*.patch
+##   make tree      a git work tree, a commit a patch, to edit in: build/K/tree
+##   make refresh   writes what was changed there back to patches/ and our files
+##   make lint      looks over the series, the C and the scripts
+##   make clean     removes build/ (downloads stay in ~/.cache/vsock-netns)
+##
+## Variables:
+##   K=6.12         the base kernel; K=7.3 STOCK=1 is mainline's own version
+##   KSRC=/path     a kernel tree of yours in the place of Debian's packages
+##   STOCK=1        vm, check: the kernel's own modules
+##   CMD= MODULES=  vm: what to run, and what to load before (tools/vm/vm --help)
+##   TESTS='a b'    check: only these test programs
+##   SIGNOFF='Name <mail>'  series: signs the patches off
+
+K ?= 6.12
+
+# As given: what looks like a make variable in CMD is the guest shell's business.
+override CMD := $(value CMD)
+override SIGNOFF := $(value SIGNOFF)
+export K KSRC STOCK CMD TESTS SIGNOFF
+
+# MODULES= (none at all) is not the same as no MODULES.
+ifneq ($(origin MODULES),undefined)
+export MODULES
+endif
+
+# Nothing of this make is for the kernel's.
+MAKEOVERRIDES :=
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+.PHONY: help demo check modules vm series tree refresh lint clean
+help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
+demo:    ; @tools/vm/demo
+check:   ; @tools/vm/check
+modules: ; @tools/vm/modules
+vm:      ; @tools/vm/vm
+series:  ; @tools/series/series
+tree:    ; @tools/series/tree
+refresh: ; @tools/series/refresh
+lint:    ; @tools/lint
+clean:   ; rm -rf build

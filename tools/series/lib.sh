@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2119,SC2120
+# Sourced by the tools of the series: turns patches/K and the repo's own files into git commits, and back.
+
+# shellcheck source=tools/lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../lib.sh"
+
+PATCHES=$TOP/patches/$K
+SRC=$OUT/src
+TREE=$OUT/tree
+MADE=refs/vsock-netns/made	# in TREE: the commits as they were last composed from, or written to, patches/K
+AUTHOR='vsock-netns project'
+EMAIL='vsock-netns@project.invalid'
+TRAILER=
+EPOCH=1735689600		# all commits have fixed dates, so that the same input gives the same hashes
+# What it takes to build the module family from a few files.
+FAMILY_FILES=(net/vmw_vsock drivers/vhost/Makefile drivers/vhost/vsock.c drivers/vhost/vhost.h
+	include/net/af_vsock.h include/net/vsock_addr.h include/linux/virtio_vsock.h)
+
+# The user's git settings change neither hashes nor diffs.
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 LC_ALL=C
+
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/vsock-series.XXXXXX") || die "no room for a temporary directory: set TMPDIR"
+trap 'rm -rf "$TMP"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Whatever fails without a line of its own gets one, once, however deep it was.
+die() {
+	[ -e "$TMP/said" ] || printf '%s: error: %s\n' "${0##*/}" "$*" >&2
+	: >"$TMP/said"
+	exit 1
+}
+set -E
+trap 'die "stopped at \"${BASH_COMMAND%%$'"'\n'"'*}\" ($(df -Pm "$BUILD" "$TMP" | awk "NR > 1 { print \$4 \" MB free on \" \$6 }" | sort -u | paste -sd, -)): mend what the line above says, and run again"' ERR
+
+gr() { git --git-dir="$REPO" "$@"; }
+
+base_key() { [ ! -f "$PATCHES/BASE" ] || sed -n "s/^$1:[[:space:]]*//p" "$PATCHES/BASE"; }
+
+# src_version [DIR]: the version that a source tree says it is.
+src_version() {
+	awk -F' *= *' '$1 == "VERSION" { v = $2 } $1 == "PATCHLEVEL" { p = $2 } $1 == "SUBLEVEL" { s = $2 }
+		/^EXTRAVERSION/ { e = $2; exit } END { print v "." p "." s e }' "${1:-$SRC}/Makefile"
+}
+
+# need_src: a K that is known, and its source.
+need_src() {
+	is_base || die "unknown base K=$K: patches are here for K=$(bases | tr '\n' ' ')"
+	STOCK='' "$TOP/tools/vm/fetch" source >&2 || exit 1
+	VERSION=$(src_version)
+}
+
+# names DIR: the patch files that DIR/series lists.
+names() { [ ! -f "$1/series" ] || sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$1/series"; }
+
+# overlay_of FILE: the new files that a patch brings.
+overlay_of() { sed -n -e '/^diff --git /q' -e 's/^Overlay:[[:space:]]*//p' "$1" | tr -s '[:blank:]' '[\n*]'; }
+
+hooked_by() { sed -n 's,^diff --git a/\(.*\) b/.*,\1,p' "$1"; }
+
+# touched: every path that the series names, hooks and new files.
+touched() {
+	local name
+	while read -r name; do
+		[ -f "$PATCHES/$name" ] ||
+			die "patches/$K/series names $name, which is not there: restore the file, or take the line out"
+		hooked_by "$PATCHES/$name"
+		overlay_of "$PATCHES/$name"
+	done < <(names "$PATCHES") | sort -u
+}
+
+# in_src: those of them that the source has.
+in_src() {
+	local path
+	touched | while read -r path; do
+		[ ! -f "$SRC/$path" ] || printf '%s\n' "$path"
+	done
+}
+
+# same_file A B: the same contents, the same executable bit.
+same_file() { cmp -s "$1" "$2" && [ "$(stat -c %A "$1" | tr -dc x)" = "$(stat -c %A "$2" | tr -dc x)" ]; }
+
+# init_repo DIR: an empty repo, made for large imports; its diffs know C functions and nothing else.
+init_repo() {
+	git init -q -b series "$1"
+	REPO=$1/.git
+	gr config user.name "$AUTHOR"
+	gr config user.email "$EMAIL"
+	gr config index.version 4
+	gr config gc.auto 0
+	printf '* !diff -text\n*.[ch] diff=cpp\n' >"$REPO/info/attributes"
+}
+
+commit() { # TREE N MESSAGE-FILE [PARENT]
+	local date="@$((EPOCH + 60 * $2)) +0000"
+	GIT_AUTHOR_NAME=$AUTHOR GIT_AUTHOR_EMAIL=$EMAIL GIT_AUTHOR_DATE=$date \
+	GIT_COMMITTER_NAME=$AUTHOR GIT_COMMITTER_EMAIL=$EMAIL GIT_COMMITTER_DATE=$date \
+		gr commit-tree "$1" -F "$3" ${4:+-p "$4"}
+}
+
+# tag_base: what the index holds becomes the commit `base`.
+tag_base() {
+	printf 'Linux %s\n' "$VERSION" >"$TMP/msg"
+	gr tag -f base "$(commit "$(gr write-tree)" 0 "$TMP/msg")" >/dev/null
+}
+
+# small_repo DIR [PATH...]: a repo whose base has only the files that the series touches, and PATHs.
+small_repo() {
+	init_repo "$1"
+	shift
+	export GIT_INDEX_FILE=$TMP/index
+	{
+		in_src
+		[ $# = 0 ] || (cd "$SRC" && find "$@" -type f \( -name '*.[ch]' -o -name Kconfig -o -name Makefile \))
+	} | gr --work-tree="$SRC" update-index --add --stdin
+	tag_base
+}
+
+# why_not PATCH LOG: one line out of what git apply said.
+why_not() {
+	local file line
+	IFS=: read -r file line < <(sed -n 's/^error: patch failed: //p' "$2") || :
+	[ -n "$file" ] || IFS=: read -r file line < <(sed -n 's/^error: //p' "$2") || :
+	die "patches/$K/$1 does not apply to $file of $VERSION (at ${line:-its start}): use the version in" \
+		"patches/$K/BASE ($(base_key version)), or mend the hunk there (make tree, edit, make refresh)"
+}
+
+# add_overlay PATCH OVERLAY: the patch's new files into the index.
+add_overlay() {
+	local path mode
+	while read -r path; do
+		[ -f "$2/$path" ] || die "patches/$K/$1 names $path, which is not in the repo: add the file, or take it out of Overlay:"
+		[ -z "$(gr ls-files -- "$path")" ] ||
+			die "$path of patches/$K/$1 is upstream's or an earlier patch's file: give the new file a name of its own"
+		mode=100644
+		[ ! -x "$2/$path" ] || mode=100755
+		gr update-index --add --cacheinfo "$mode,$(gr hash-object -w --no-filters "$2/$path"),$path"
+	done < <(overlay_of "$TMP/diff")
+}
+
+# commit_patch DIR OVERLAY PATCH N PARENT: prints the commit.
+commit_patch() {
+	gr mailinfo "$TMP/body" "$TMP/diff" <"$1/$3" >"$TMP/info" 2>/dev/null ||
+		die "patches/$K/$3 is no patch in mail form: write it with make refresh"
+	{ sed -n 's/^Subject: //p' "$TMP/info"; echo; cat "$TMP/body"; } | git stripspace >"$TMP/msg"
+	[ -z "$TRAILER" ] || git interpret-trailers --in-place --trailer "$TRAILER" "$TMP/msg"
+	if grep -q '^diff --git ' "$TMP/diff"; then
+		if gr apply --summary "$TMP/diff" | grep -q .; then
+			die "patches/$K/$3 does more than change upstream's files: name new files in Overlay:, and delete, rename or chmod none"
+		fi
+		gr apply --cached --whitespace=nowarn "$TMP/diff" 2>"$TMP/log" || why_not "$3" "$TMP/log"
+	fi
+	add_overlay "$3" "$2"
+	commit "$(gr write-tree)" "$4" "$TMP/msg" "$5"
+}
+
+# compose [DIR OVERLAY]: a commit per patch of DIR on top of base; the last one is left in COMPOSED.
+compose() {
+	local dir=${1:-$PATCHES} overlay=${2:-$TOP} n=0 name
+	export GIT_INDEX_FILE=$TMP/index
+	gr read-tree base
+	COMPOSED=$(gr rev-parse 'base^{commit}')
+	while read -r name; do
+		[ -f "$dir/$name" ] ||
+			die "patches/$K/series names $name, which is not there: restore the file, or take the line out"
+		n=$((n + 1))
+		COMPOSED=$(commit_patch "$dir" "$overlay" "$name" "$n" "$COMPOSED")
+	done < <(names "$dir")
+	unset GIT_INDEX_FILE
+}
+
+# write_out COMMIT DEST: its files into a plain directory. What is there with the same contents is not written again,
+# what an earlier run put there and is no longer part of it goes, and all else stays.
+write_out() {
+	local path new=$2.tmp
+	rm -rf "$new"
+	mkdir -p "$new"
+	GIT_INDEX_FILE=$TMP/out gr read-tree "$1"
+	GIT_INDEX_FILE=$TMP/out gr --work-tree="$new" checkout-index -q -a --prefix="$new/"
+	(cd "$new" && find . -type f -printf '%P\n') >"$TMP/files"
+	mkdir -p "$2"
+	touch "$2/.files"
+	while read -r path; do
+		[ -e "$new/$path" ] || rm -f "$2/$path"
+	done <"$2/.files"
+	while read -r path; do
+		same_file "$new/$path" "$2/$path" && continue
+		mkdir -p "$(dirname "$2/$path")"
+		mv "$new/$path" "$2/$path"
+	done <"$TMP/files"
+	mv "$TMP/files" "$2/.files"
+	rm -rf "$new"
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Dumping all sockets by sock_diag, as ss does, while others come and go: each
+ * socket that lives through a dump must be in it once. Of N sockets a tenth are
+ * connections, the others bound or not.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/vm_sockets_diag.h>
+
+#include "bench.h"
+
+#define CHURN_PORT (PORT + 1)
+#define MOVING 64
+
+struct held {
+	ino_t inode;
+	unsigned int seen;
+};
+
+static struct held *held;
+static long count;
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct held *x = a, *y = b;
+
+	return x->inode < y->inode ? -1 : x->inode > y->inode;
+}
+
+static void hold(int sock)
+{
+	struct stat st;
+
+	must_errno(fstat(sock, &st), "fstat");
+	held[count++].inode = st.st_ino;
+}
+
+static void hold_all(long n)
+{
+	int here = ns_here();
+	int listener = must(listen_in(here, SOCK_STREAM, VMADDR_CID_ANY, PORT), "listen");
+	struct pair pair;
+	int sock;
+
+	held = calloc(n, sizeof(*held));
+	if (!held)
+		fail("out of memory");
+	while (count + 1 < n / 10) {
+		connect_accept(&pair, listener, PORT);
+		hold(pair.client);
+		hold(pair.server);
+	}
+	while (count < n) {
+		sock = plain_socket(0);
+		if (count % 2)
+			must(bind_to(sock, VMADDR_CID_ANY, VMADDR_PORT_ANY), "bind");
+		hold(sock);
+	}
+	qsort(held, count, sizeof(*held), by_inode);
+}
+
+/* Unbound sockets, bound ones and connections, in all parts of the tables. */
+static int churn(void *arg)
+{
+	int here = ns_here();
+	int listener = must(listen_in(here, SOCK_STREAM, VMADDR_CID_ANY, CHURN_PORT), "listen");
+	int sock[MOVING];
+	struct pair pair;
+	unsigned int i;
+
+	(void)arg;
+	run_on(1);
+	memset(sock, -1, sizeof(sock));
+	while (getppid() > 1) {
+		i = dice(MOVING);
+		if (sock[i] >= 0)
+			close(sock[i]);
+		sock[i] = plain_socket(0);
+		if (i % 2)
+			must(bind_to(sock[i], VMADDR_CID_ANY, VMADDR_PORT_ANY), "bind");
+		connect_accept(&pair, listener, CHURN_PORT);
+		close(pair.client);
+		close(pair.server);
+	}
+	return 0;
+}
+
+/* ---- the dump ---- */
+
+static void ask(int diag)
+{
+	struct {
+		struct nlmsghdr head;
+		struct vsock_diag_req request;
+	} message = {
+		.head.nlmsg_len = sizeof(message),
+		.head.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		.request.sdiag_family = AF_VSOCK,
+		.request.vdiag_states = ~0u,
+	};
+
+	must_errno(send(diag, &message, sizeof(message), 0), "asking for a dump");
+}
+
+static void see(const struct vsock_diag_msg *found)
+{
+	struct held key = { .inode = found->vdiag_ino };
+	struct held *h = bsearch(&key, held, count, sizeof(*held), by_inode);
+
+	if (h)
+		h->seen++;
+}
+
+/* Returns false at the end of the dump. */
+static bool see_all(struct nlmsghdr *head, ssize_t len)
+{
+	for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
+		if (head->nlmsg_type == NLMSG_DONE)
+			return false;
+		if (head->nlmsg_type == NLMSG_ERROR)
+			must(((struct nlmsgerr *)NLMSG_DATA(head))->error ? : -EPROTO, "the dump");
+		see(NLMSG_DATA(head));
+	}
+	return true;
+}
+
+static void dump(void)
+{
+	static char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+	int diag = must_errno(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), "a netlink socket");
+
+	ask(diag);
+	while (see_all((void *)buffer, must_errno(recv(diag, buffer, sizeof(buffer), 0), "receiving the dump")))
+		;
+	close(diag);
+}
+
+static void judge(const char *missed_name, const char *twice_name)
+{
+	long i, missed = 0, twice = 0;
+
+	for (i = 0; i < count; i++) {
+		missed += !held[i].seen;
+		twice += held[i].seen > 1;
+		held[i].seen = 0;
+	}
+	sample(missed_name, count, missed);
+	sample(twice_name, count, twice);
+}
+
+void work_dump(const struct options *opt)
+{
+	uint64_t begin;
+	pid_t pid;
+	int i;
+
+	if (opt->argc != 1)
+		fail("dump: how many sockets?");
+	many_files();
+	hold_all(number(opt->argv[0]));
+	progress("dump: %ld sockets are there", count);
+	begin = now_ns();
+	dump();
+	sample("dump/milliseconds", count, (now_ns() - begin) / 1e6);
+	judge("dump/missed-quiet", "dump/twice-quiet");
+	run_on(0);
+	pid = start(churn, NULL);
+	settle(500);
+	for (i = 0; i < opt->runs; i++) {
+		dump();
+		judge("dump/missed", "dump/twice");
+	}
+	must_errno(kill(pid, SIGKILL), "stopping the churn");
+	if (finish(pid) != -EINTR)
+		fail("the churn had ended before");
+	progress("dump: %d dumps under churn", opt->runs);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a socket takes: the object itself, and what the whole machine has less
+ * with N sockets, divided by N. Files and inodes, which every socket has, are
+ * in the latter.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+struct kind {
+	const char *slab;
+	const char *all;
+	void (*make)(struct pair *pair, int listener);
+};
+
+static void unbound(struct pair *pair, int listener)
+{
+	(void)listener;
+	pair->client = plain_socket(0);
+	pair->server = plain_socket(0);
+}
+
+static void bound(struct pair *pair, int listener)
+{
+	unbound(pair, listener);
+	must(bind_to(pair->client, VMADDR_CID_ANY, VMADDR_PORT_ANY), "bind");
+	must(bind_to(pair->server, VMADDR_CID_ANY, VMADDR_PORT_ANY), "bind");
+}
+
+static void connected(struct pair *pair, int listener)
+{
+	connect_accept(pair, listener, PORT);
+}
+
+static void measure(const struct kind *kind, long n, int listener)
+{
+	struct pair *pairs = calloc(n / 2, sizeof(*pairs));
+	uint64_t slab, unused;
+	long i;
+
+	if (!pairs)
+		fail("out of memory");
+	settle(2000);
+	slab = slab_bytes();
+	unused = free_bytes();
+	for (i = 0; i < n / 2; i++)
+		kind->make(&pairs[i], listener);
+	settle(2000);
+	sample(kind->slab, n, ((double)slab_bytes() - slab) / n);
+	sample(kind->all, n, ((double)unused - free_bytes()) / n);
+	for (i = 0; i < n / 2; i++) {
+		close(pairs[i].client);
+		close(pairs[i].server);
+	}
+	free(pairs);
+	settle(10000);
+}
+
+void work_memory(const struct options *opt)
+{
+	static const struct kind kinds[] = {
+		{ "memory/unbound-slab", "memory/unbound-all", unbound },
+		{ "memory/bound-slab", "memory/bound-all", bound },
+		{ "memory/connected-slab", "memory/connected-all", connected },
+	};
+	int here = ns_here();
+	int listener = must(listen_in(here, SOCK_STREAM, VMADDR_CID_ANY, PORT), "listen");
+	size_t k;
+	int i;
+
+	many_files();
+	sample("memory/object", 1, slab_object_size("AF_VSOCK"));
+	for (i = 0; i < opt->argc; i++)
+		for (k = 0; k < ARRAY_SIZE(kinds); k++)
+			measure(&kinds[k], number(opt->argv[i]), listener);
+	progress("memory: bytes a socket");
+}

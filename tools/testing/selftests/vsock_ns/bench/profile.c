@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where the instructions of a section go: the kernel's own sampling (the
+ * cpu-clock event of perf), put down to functions by /proc/kallsyms. Where a
+ * clock tick is an instruction, a sample stands for PERIOD instructions.
+ *
+ * A function that runs with interrupts off is not hit: its share goes to where
+ * they come on again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/perf_event.h>
+
+#include "bench.h"
+
+#define PERIOD 5003		/* prime: no beat with what is measured */
+#define RING_BYTES (16 << 20)
+#define SHOWN 45
+
+struct function {
+	uint64_t address;
+	char name[64];
+	long hits;
+};
+
+static struct function *functions;
+static size_t count;
+static struct perf_event_mmap_page *ring;
+static int event = -1;
+
+static int by_address(const void *a, const void *b)
+{
+	const struct function *f = a, *g = b;
+
+	return f->address < g->address ? -1 : f->address > g->address;
+}
+
+static int by_hits(const void *a, const void *b)
+{
+	const struct function *f = a, *g = b;
+
+	return f->hits > g->hits ? -1 : f->hits < g->hits;
+}
+
+static void load_functions(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	struct function fn = {};
+	char line[512], type;
+	size_t room = 0;
+
+	free(functions);
+	functions = NULL;
+	count = 0;
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 " %c %63s", &fn.address, &type, fn.name) != 3 || !strchr("tTwW", type))
+			continue;
+		if (count == room) {
+			room = room ? 2 * room : 1 << 16;
+			functions = realloc(functions, room * sizeof(*functions));
+			if (!functions)
+				fail("out of memory");
+		}
+		functions[count++] = fn;
+	}
+	if (!count || !functions[0].address)
+		fail("/proc/kallsyms tells no addresses");
+	fclose(f);
+	qsort(functions, count, sizeof(*functions), by_address);
+}
+
+static struct function *function_at(uint64_t address)
+{
+	size_t low = 0, high = count;
+
+	while (high - low > 1) {
+		size_t mid = (low + high) / 2;
+
+		if (functions[mid].address <= address)
+			low = mid;
+		else
+			high = mid;
+	}
+	return &functions[low];
+}
+
+/* Or else the kernel leaves out samples to keep itself quick. */
+static void allow(const char *path, const char *value)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f || fputs(value, f) < 0 || fclose(f))
+		fail("%s: %s", path, strerror(errno));
+}
+
+void profile_begin(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = PERIOD,
+		.sample_type = PERF_SAMPLE_IP,
+		.exclude_idle = 1,
+	};
+	size_t size = RING_BYTES + sysconf(_SC_PAGESIZE);
+
+	allow("/proc/sys/kernel/perf_cpu_time_max_percent", "0");
+	allow("/proc/sys/kernel/perf_event_max_sample_rate", "1000000");
+	load_functions();
+	event = must_errno(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC), "perf_event_open");
+	ring = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, event, 0);
+	if (ring == MAP_FAILED)
+		fail("the ring of perf: %s", strerror(errno));
+}
+
+/* Returns how many were in user space. */
+static long count_hits(void)
+{
+	const char *data = (const char *)ring + ring->data_offset;
+	uint64_t at, end = __atomic_load_n(&ring->data_head, __ATOMIC_ACQUIRE);
+	const struct perf_event_header *record;
+	long user = 0;
+
+	/* Records are multiples of 8 bytes, and so is the address. */
+	for (at = 0; at < end; at += record->size) {
+		record = (const void *)(data + at);
+		if (record->type == PERF_RECORD_LOST)
+			fail("the profile is incomplete: fewer runs are needed");
+		if (record->type != PERF_RECORD_SAMPLE)
+			continue;
+		if ((record->misc & PERF_RECORD_MISC_CPUMODE_MASK) == PERF_RECORD_MISC_USER)
+			user++;
+		else
+			function_at(*(const uint64_t *)(record + 1))->hits++;
+	}
+	return user;
+}
+
+void profile_end(const char *work, long n, long operations)
+{
+	double each = (double)PERIOD / operations;
+	long user;
+	size_t i;
+
+	ioctl(event, PERF_EVENT_IOC_DISABLE, 0);
+	user = count_hits();
+	qsort(functions, count, sizeof(*functions), by_hits);
+	for (i = 0; i < SHOWN && functions[i].hits; i++)
+		printf("profile %s %ld %.0f %s\n", work, n, functions[i].hits * each, functions[i].name);
+	printf("profile %s %ld %.0f (user)\n", work, n, user * each);
+	munmap(ring, RING_BYTES + sysconf(_SC_PAGESIZE));
+	close(event);
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Clocks, results, limits: see bench.h.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
+
+/* What one may be off without having waited: two units of /proc/stat. */
+#define IDLE_GRACE_NS 20000000ull
+
+void fail(const char *fmt, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("vsock_bench: error: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+int must(int result, const char *what)
+{
+	if (result < 0)
+		fail("%s: %s", what, strerror(-result));
+	return result;
+}
+
+int must_errno(int result, const char *what)
+{
+	return must(result < 0 ? -errno : result, what);
+}
+
+/* ---- results and progress ---- */
+
+void sample(const char *work, long n, double value)
+{
+	printf("sample %s %ld %.3f\n", work, n, value);
+	fflush(stdout);
+}
+
+void progress(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("    ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+/* ---- clocks ---- */
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	struct timespec t = { ns / NS_PER_S, ns % NS_PER_S };
+
+	nanosleep(&t, NULL);
+}
+
+/* The scheduler's sum for this CPU: what tasks other than idle have had. */
+static uint64_t cpu_time(void)
+{
+	uint64_t sum;
+	FILE *f = fopen("/proc/schedstat", "r");
+
+	if (!f || fscanf(f, "version %*d timestamp %*u cpu0 %*u %*u %*u %*u %*u %*u %" SCNu64, &sum) != 1)
+		fail("/proc/schedstat does not tell the CPU time: a kernel with CONFIG_SCHEDSTATS is needed");
+	fclose(f);
+	return sum;
+}
+
+/*
+ * A task's share is added when it leaves the CPU: so leave it. The next share
+ * begins when it returns.
+ */
+uint64_t busy_ns(void)
+{
+	sleep_ns(1);
+	return cpu_time();
+}
+
+/* Without what two looks at the clock cost by themselves. */
+uint64_t busy_since(uint64_t before)
+{
+	static uint64_t cost = UINT64_MAX;
+	uint64_t passed = busy_ns() - before;
+	int i;
+
+	for (i = 0; cost == UINT64_MAX || (i && i < 20); i++) {
+		uint64_t begin = busy_ns();
+		uint64_t took = busy_ns() - begin;
+
+		if (took < cost)
+			cost = took;
+	}
+	return passed > cost ? passed - cost : 0;
+}
+
+/* Costs nothing where the clock counts instructions: it leaps over idle time. */
+void settle(unsigned int milliseconds)
+{
+	sleep_ns(milliseconds * NS_PER_MS);
+}
+
+static uint64_t idle_time(void)
+{
+	uint64_t ticks;
+	FILE *f = fopen("/proc/stat", "r");
+
+	if (!f || fscanf(f, "cpu %*u %*u %*u %" SCNu64, &ticks) != 1)
+		fail("/proc/stat does not tell the idle time");
+	fclose(f);
+	return ticks * (NS_PER_S / sysconf(_SC_CLK_TCK));
+}
+
+static uint64_t idle_before;
+static bool profiled;
+
+void section_begin(const struct options *opt)
+{
+	profiled = opt->profile;
+	if (profiled)
+		profile_begin();
+	idle_before = idle_time();
+}
+
+void section_end(const char *work, long n, long operations)
+{
+	uint64_t idle = idle_time() - idle_before;
+
+	if (idle > IDLE_GRACE_NS)
+		fail("%s waited for %" PRIu64 " ns: its time is not a number of instructions", work, idle);
+	if (profiled)
+		profile_end(work, n, operations);
+}
+
+/* ---- the machine ---- */
+
+void many_files(void)
+{
+	struct rlimit limit = { 1 << 20, 1 << 20 };
+
+	must_errno(setrlimit(RLIMIT_NOFILE, &limit), "raising the limit of open files");
+}
+
+void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	must_errno(sched_setaffinity(0, sizeof(set), &set), "choosing a CPU");
+}
+
+/* Gives back what each cache keeps at hand: then the count of objects is exact. */
+static void shrink_slabs(void)
+{
+	DIR *dir = opendir("/sys/kernel/slab");
+	const struct dirent *entry;
+	char path[512];
+	int fd;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (write(fd, "1", 1) != 1)
+			fail("%s: %s", path, strerror(errno));
+		close(fd);
+	}
+	if (!dir)
+		fail("/sys/kernel/slab: %s", strerror(errno));
+	closedir(dir);
+}
+
+/* Calls @see for each cache, with its objects in use and their size. */
+static void each_slab(void (*see)(const char *cache, uint64_t objects, uint64_t size, void *arg), void *arg)
+{
+	FILE *f = fopen("/proc/slabinfo", "r");
+	uint64_t objects, size;
+	char line[512], cache[64];
+
+	if (!f)
+		fail("/proc/slabinfo: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%63s %" SCNu64 " %*u %" SCNu64, cache, &objects, &size) == 3)
+			see(cache, objects, size, arg);
+	fclose(f);
+}
+
+static void add(const char *cache, uint64_t objects, uint64_t size, void *sum)
+{
+	(void)cache;
+	*(uint64_t *)sum += objects * size;
+}
+
+uint64_t slab_bytes(void)
+{
+	uint64_t sum = 0;
+
+	shrink_slabs();
+	each_slab(add, &sum);
+	return sum;
+}
+
+struct wanted {
+	const char *cache;
+	uint64_t size;
+};
+
+static void find(const char *cache, uint64_t objects, uint64_t size, void *arg)
+{
+	struct wanted *wanted = arg;
+
+	(void)objects;
+	if (!strcmp(cache, wanted->cache))
+		wanted->size = size;
+}
+
+uint64_t slab_object_size(const char *cache)
+{
+	struct wanted wanted = { cache, 0 };
+
+	each_slab(find, &wanted);
+	return wanted.size;
+}
+
+uint64_t free_bytes(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	uint64_t kb = 0;
+	char line[128];
+
+	if (!f)
+		fail("/proc/meminfo: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %" SCNu64, &kb) == 1)
+			break;
+	fclose(f);
+	return kb * 1024;
+}
+
+void modules(bool load)
+{
+	const char *command = load ?
+		"modprobe -a vsock vsock_loopback vhost_vsock vsock_diag" :
+		"rmmod vsock_diag vhost_vsock vsock_loopback vmw_vsock_virtio_transport_common vsock";
+
+	if (system(command))
+		fail("%s", command);
+}
+
+/* ---- numbers ---- */
+
+uint32_t dice(uint32_t sides)
+{
+	static uint32_t state = 2463534242u;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state % sides;
+}
+
+long number(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (*end || end == text || n < 1)
+		fail("%s: not a number, or less than 1", text);
+	return n;
+}
+
+/* ---- sockets ---- */
+
+int plain_socket(int flags)
+{
+	return must_errno(socket(AF_VSOCK, SOCK_STREAM | flags, 0), "socket");
+}
+
+void connect_accept(struct pair *pair, int listener, unsigned int port)
+{
+	pair->client = plain_socket(0);
+	must(connect_to(pair->client, VMADDR_CID_LOCAL, port), "connect");
+	pair->server = must_errno(accept(listener, NULL, NULL), "accept");
+}
+
+static void pass(int from, int to)
+{
+	char byte = 0;
+
+	if (send(from, &byte, 1, 0) != 1 || recv(to, &byte, 1, 0) != 1)
+		fail("a byte did not arrive");
+}
+
+void round_trip(const struct pair *pair)
+{
+	pass(pair->client, pair->server);
+	pass(pair->server, pair->client);
+}
+
+/* Where a tenant lives: a local namespace of its own, or init. */
+int tenant_namespace(const struct options *opt)
+{
+	static int parent = -1;
+
+	if (!opt->local)
+		return ns_here();
+	if (parent < 0) {
+		parent = must(ns_global(), "making a namespace");
+		must(choose_for_children(parent, LOCAL), "choosing local (is this a kernel with vsock namespaces?)");
+	}
+	return must(ns_child_of(parent), "making a local namespace");
+}
+
+/* Between a process and those that it starts. */
+void *shared_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		fail("shared memory: %s", strerror(errno));
+	return memory;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Closing a VM that has one connection, beside N others with one each.
+ *
+ * All in init, as stock kernels have it. close(2) waits for a grace period of
+ * RCU: its cost is the CPU time of all tasks, see bench.h.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "guest.h"
+
+#define VICTIM 3
+#define FIRST_OTHER 4
+
+/* Enough for grace periods of RCU and what follows them. */
+#define LATER_MS 100
+
+/* From the host to the guest, who accepts; returns the host's socket. */
+static int connection_to(struct guest *guest)
+{
+	struct virtio_vsock_hdr request, response;
+	struct pollfd p = { .fd = plain_socket(SOCK_NONBLOCK), .events = POLLOUT };
+	int err = connect_to(p.fd, guest->cid, PORT);
+
+	if (err != -EINPROGRESS)
+		must(err, "connecting to a guest");
+	must(guest_receive(guest, &request, NULL, 0, 10000), "the host's request");
+	if (request.op != VIRTIO_VSOCK_OP_REQUEST)
+		fail("the guest expected a request and got operation %u", request.op);
+	guest_answer(&response, &request, VIRTIO_VSOCK_OP_RESPONSE);
+	must(guest_send(guest, &response, NULL), "the guest's response");
+	if (poll(&p, 1, 10000) != 1 || p.revents != POLLOUT)
+		fail("the connection to a guest did not come up");
+	return p.fd;
+}
+
+static void other_vm(long i)
+{
+	struct guest guest;
+
+	must(guest_start(&guest, FIRST_OTHER + i), "starting a guest");
+	connection_to(&guest);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* What the machine does by itself in the time that is given to a close. */
+static uint64_t background_cost(void)
+{
+	uint64_t cost[21], begin;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cost); i++) {
+		begin = busy_ns();
+		settle(LATER_MS);
+		cost[i] = busy_since(begin);
+	}
+	qsort(cost, ARRAY_SIZE(cost), sizeof(*cost), by_size);
+	return cost[ARRAY_SIZE(cost) / 2];
+}
+
+/* Until the peer knows, and what is done later has been done. */
+static double close_one(uint64_t background)
+{
+	struct pollfd p = { .events = POLLIN };
+	struct guest victim;
+	uint64_t begin, passed;
+
+	must(guest_start(&victim, VICTIM), "starting a guest");
+	p.fd = connection_to(&victim);
+	settle(LATER_MS);
+	begin = busy_ns();
+	must(guest_close_device(&victim), "closing a VM");
+	if (poll(&p, 1, 10000) != 1)
+		fail("the peer of a closed VM was not told");
+	settle(LATER_MS);
+	passed = busy_since(begin);
+	guest_stop(&victim);
+	close(p.fd);
+	return (double)passed - background;
+}
+
+void work_vm_close(const struct options *opt)
+{
+	uint64_t background;
+	long count = 0;
+	int i, run;
+
+	many_files();
+	settle(5000);
+	for (i = 0; i < opt->argc; i++) {
+		for (; count < number(opt->argv[i]); count++)
+			other_vm(count);
+		background = background_cost();
+		close_one(background);
+		for (run = 0; run < opt->runs; run++)
+			sample("vm-close/vm-close", count, close_one(background));
+		progress("vm-close: N = %ld", count);
+	}
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Binding a port: ports are taken per scope, and counted per namespace.
+ */
+#include "kselftest_harness.h"
+#include "vsock_ns_util.h"
+
+#define ANY VMADDR_CID_ANY
+#define LO VMADDR_CID_LOCAL
+
+/* Two binds of one port: where and to what the first, where and to what the second */
+#define CIDS(fixture, name, a, b)					\
+	CASE(fixture, name##_any_any, a, ANY, b, ANY);			\
+	CASE(fixture, name##_any_1, a, ANY, b, LO);			\
+	CASE(fixture, name##_1_any, a, LO, b, ANY);			\
+	CASE(fixture, name##_1_1, a, LO, b, LO)
+
+#define CASE(fixture, name, a, cid_a, b, cid_b)				\
+	FIXTURE_VARIANT_ADD(fixture, name)				\
+	{								\
+		.first = a, .first_cid = cid_a,				\
+		.second = b, .second_cid = cid_b,			\
+	}
+
+/* ---- conflicts ---- */
+
+FIXTURE(one_scope)
+{
+	int ns[NS_COUNT];
+};
+
+FIXTURE_VARIANT(one_scope)
+{
+	int first;
+	unsigned int first_cid;
+	int second;
+	unsigned int second_cid;
+};
+
+CIDS(one_scope, init_twice, INIT, INIT);
+CIDS(one_scope, g0_twice, G0, G0);
+CIDS(one_scope, l0_twice, L0, L0);
+CIDS(one_scope, init_then_g0, INIT, G0);
+CIDS(one_scope, g0_then_init, G0, INIT);
+CIDS(one_scope, g0_then_g1, G0, G1);
+
+FIXTURE_SETUP(one_scope)
+{
+	const char *why = cannot_run();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+}
+
+FIXTURE_TEARDOWN(one_scope)
+{
+	ns_close(self->ns);
+}
+
+TEST_F(one_scope, refuses_a_port_that_is_taken_until_it_is_free)
+{
+	int first = bind_in(self->ns[variant->first], variant->first_cid, PORT);
+
+	ASSERT_LE(0, first);
+	EXPECT_EQ(-EADDRINUSE, bind_in(self->ns[variant->second],
+				       variant->second_cid, PORT));
+	close(first);
+	EXPECT_LE(0, bind_in(self->ns[variant->second], variant->second_cid,
+			     PORT));
+}
+
+FIXTURE(two_scopes)
+{
+	int ns[NS_COUNT];
+};
+
+FIXTURE_VARIANT(two_scopes)
+{
+	int first;
+	unsigned int first_cid;
+	int second;
+	unsigned int second_cid;
+};
+
+CIDS(two_scopes, init_then_l0, INIT, L0);
+CIDS(two_scopes, l0_then_init, L0, INIT);
+CIDS(two_scopes, g0_then_l0, G0, L0);
+CIDS(two_scopes, l0_then_g0, L0, G0);
+CIDS(two_scopes, l0_then_l1, L0, L1);
+
+FIXTURE_SETUP(two_scopes)
+{
+	const char *why = cannot_run();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+}
+
+FIXTURE_TEARDOWN(two_scopes)
+{
+	ns_close(self->ns);
+}
+
+TEST_F(two_scopes, have_the_same_port_each)
+{
+	ASSERT_LE(0, bind_in(self->ns[variant->first], variant->first_cid, PORT));
+	EXPECT_LE(0, bind_in(self->ns[variant->second], variant->second_cid,
+			     PORT));
+	EXPECT_EQ(-EADDRINUSE, bind_in(self->ns[variant->first],
+				       variant->first_cid, PORT));
+}
+
+FIXTURE(bind)
+{
+	int ns[NS_COUNT];
+};
+
+FIXTURE_SETUP(bind)
+{
+	const char *why = cannot_run();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+}
+
+FIXTURE_TEARDOWN(bind)
+{
+	ns_close(self->ns);
+}
+
+TEST_F(bind, cid_that_is_not_this_machines_is_not_available)
+{
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[INIT], NO_CID, PORT));
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[G0], NO_CID, PORT));
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[L0], NO_CID, PORT));
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[L0], 0, PORT));
+}
+
+TEST_F(bind, cid_of_a_vm_is_not_available)
+{
+	const char *why = cannot_make_vms();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_LE(0, vm_with_cid(self->ns[INIT], CID));
+	ASSERT_LE(0, vm_with_cid(self->ns[L0], CID));
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[INIT], CID, PORT));
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[L0], CID, PORT));
+}
+
+TEST_F(bind, cid_2_is_available_everywhere_and_is_not_cid_1)
+{
+	const char *why = cannot_make_vms();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_LE(0, bind_in(self->ns[INIT], VMADDR_CID_HOST, PORT));
+	EXPECT_LE(0, bind_in(self->ns[INIT], LO, PORT));
+	ASSERT_LE(0, bind_in(self->ns[L0], VMADDR_CID_HOST, PORT));
+	EXPECT_LE(0, bind_in(self->ns[L0], LO, PORT));
+	EXPECT_EQ(-EADDRINUSE, bind_in(self->ns[L0], VMADDR_CID_HOST, PORT));
+	EXPECT_EQ(-EADDRINUSE, bind_in(self->ns[L0], ANY, PORT));
+}
+
+TEST_F(bind, port_of_a_listener_is_taken_in_its_scope_alone)
+{
+	ASSERT_LE(0, listen_in(self->ns[L0], SOCK_STREAM, ANY, PORT));
+	EXPECT_EQ(-EADDRINUSE, bind_in(self->ns[L0], ANY, PORT));
+	EXPECT_LE(0, bind_in(self->ns[L1], ANY, PORT));
+	EXPECT_LE(0, bind_in(self->ns[G0], ANY, PORT));
+	EXPECT_EQ(-EADDRINUSE, bind_in(self->ns[INIT], ANY, PORT));
+}
+
+TEST_F(bind, stream_and_seqpacket_share_the_ports_of_a_scope)
+{
+	int packets = sock_in(self->ns[L0], SOCK_SEQPACKET);
+	int packets_elsewhere = sock_in(self->ns[L1], SOCK_SEQPACKET);
+
+	ASSERT_LE(0, bind_in(self->ns[L0], ANY, PORT));
+	EXPECT_EQ(-EADDRINUSE, bind_to(packets, ANY, PORT));
+	EXPECT_EQ(0, bind_to(packets_elsewhere, ANY, PORT));
+}
+
+TEST_F(bind, socket_of_l0_binds_in_l0_wherever_its_task_is)
+{
+	int sock = sock_in(self->ns[L0], SOCK_STREAM);
+
+	ASSERT_LE(0, bind_in(self->ns[G0], ANY, PORT));
+	ASSERT_EQ(0, ns_enter(self->ns[G0]));
+	EXPECT_EQ(0, bind_to(sock, ANY, PORT));
+	EXPECT_EQ(-EADDRINUSE, bind_in(self->ns[L0], ANY, PORT));
+}
+
+/* ---- VMADDR_PORT_ANY ---- */
+
+static long long some_port_in(int ns)
+{
+	int sock = bind_in(ns, ANY, VMADDR_PORT_ANY);
+
+	return sock < 0 ? sock : port_of(sock);
+}
+
+static bool near(long long a, long long b)
+{
+	return llabs(a - b) < 1000;
+}
+
+TEST_F(bind, any_port_is_free_and_not_reserved)
+{
+	EXPECT_LE(1024, some_port_in(self->ns[INIT]));
+	EXPECT_LE(1024, some_port_in(self->ns[G0]));
+	EXPECT_LE(1024, some_port_in(self->ns[L0]));
+}
+
+TEST_F(bind, any_port_counts_up_in_a_namespace)
+{
+	long long first = some_port_in(self->ns[L0]);
+
+	ASSERT_LE(1024, first);
+	EXPECT_EQ(first + 1, some_port_in(self->ns[L0]));
+	EXPECT_EQ(first + 2, some_port_in(self->ns[L0]));
+}
+
+TEST_F(bind, any_port_skips_the_one_that_is_taken)
+{
+	long long first = some_port_in(self->ns[L0]);
+
+	ASSERT_LE(1024, first);
+	ASSERT_LE(0, bind_in(self->ns[L0], ANY, first + 1));
+	EXPECT_EQ(first + 2, some_port_in(self->ns[L0]));
+}
+
+TEST_F(bind, any_port_skips_the_one_that_another_of_its_scope_has)
+{
+	long long first = some_port_in(self->ns[G0]);
+
+	ASSERT_LE(1024, first);
+	ASSERT_LE(0, bind_in(self->ns[G1], ANY, first + 1));
+	EXPECT_EQ(first + 2, some_port_in(self->ns[G0]));
+}
+
+TEST_F(bind, any_port_does_not_skip_what_another_scope_has)
+{
+	long long first = some_port_in(self->ns[L0]);
+
+	ASSERT_LE(1024, first);
+	ASSERT_LE(0, bind_in(self->ns[L1], ANY, first + 1));
+	ASSERT_LE(0, bind_in(self->ns[INIT], ANY, first + 1));
+	EXPECT_EQ(first + 1, some_port_in(self->ns[L0]));
+}
+
+TEST_F(bind, any_port_of_init_does_not_tell_how_busy_others_are)
+{
+	long long before = some_port_in(self->ns[INIT]);
+	int i;
+
+	ASSERT_LE(1024, before);
+	for (i = 0; i < 100; i++) {
+		ASSERT_LE(1024, some_port_in(self->ns[L0]));
+		ASSERT_LE(1024, some_port_in(self->ns[G0]));
+	}
+	EXPECT_EQ(before + 1, some_port_in(self->ns[INIT]));
+}
+
+TEST_F(bind, any_port_of_a_namespace_does_not_tell_how_busy_init_is)
+{
+	long long l0 = some_port_in(self->ns[L0]);
+	long long l1 = some_port_in(self->ns[L1]);
+	long long g0 = some_port_in(self->ns[G0]);
+	int i;
+
+	for (i = 0; i < 100; i++)
+		ASSERT_LE(1024, some_port_in(self->ns[INIT]));
+	EXPECT_EQ(l0 + 1, some_port_in(self->ns[L0]));
+	EXPECT_EQ(l1 + 1, some_port_in(self->ns[L1]));
+	EXPECT_EQ(g0 + 1, some_port_in(self->ns[G0]));
+}
+
+TEST_F(bind, any_port_of_a_client_is_counted_per_namespace_too)
+{
+	int listener = listen_in(self->ns[L0], SOCK_STREAM, ANY, PORT);
+	long long before = some_port_in(self->ns[INIT]);
+	long long first;
+
+	ASSERT_LE(0, listener);
+	first = port_of(connect_in(self->ns[L0], SOCK_STREAM, LO, PORT));
+	ASSERT_LE(1024, first);
+	EXPECT_EQ(first + 1, port_of(connect_in(self->ns[L0], SOCK_STREAM, LO,
+						PORT)));
+	EXPECT_EQ(before + 1, some_port_in(self->ns[INIT]));
+}
+
+TEST_F(bind, any_port_starts_far_from_every_other_namespaces)
+{
+	long long port[9];
+	int i, j;
+
+	port[0] = some_port_in(self->ns[INIT]);
+	for (i = 1; i < 9; i++)
+		port[i] = some_port_in(i % 2 ? ns_local() : ns_global());
+	for (i = 0; i < 9; i++) {
+		ASSERT_LE(1024, port[i]);
+		for (j = 0; j < i; j++)
+			EXPECT_FALSE(near(port[i], port[j]));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0
+# Judges the TAP of several programs, passes it on as it comes, and counts.
+#
+# Between the programs' own lines stand marks:
+#   #### begin PROGRAM          #### end PROGRAM STATUS
+#   #### feature yes|no         the kernel has modes
+#   #### problem TEXT           something failed that is no test
+#
+# Variables: known, flaky, skips: files of "PROGRAM.TEST" lines, # comments.
+#   expect=1  a kernel's own modules run: tests in known must fail if it has the
+#             feature, tests in flaky may        all=1  every program was asked for
+#   ci=1      a skip is a failure, but for those in skips
+#
+# A program passes when its plan is complete, in order and without gaps, and its
+# exit status agrees with it. What is missing of a plan counts as failed.
+
+function load(file, into,	line) {
+	while (file != "" && (getline line < file) > 0) {
+		sub(/[ \t]*#.*/, "", line)
+		if (line != "") into[line] = 1
+	}
+}
+
+function say(line) { print line; fflush() }
+
+function pass() { passed++ }
+
+function fail(what) { failed++; failures = failures "# failed: " what "\n" }
+
+# Whatever a test answers counts once, here.
+function judge(name, ok) {
+	seen[name] = 1
+	if (expect && feature && (name in KNOWN)) {
+		if (ok) { fail(name ": no longer different"); return }
+		say("# known difference: " name)
+		pass()
+	} else if (!ok && expect && feature && (name in FLAKY)) {
+		say("# known difference, by chance: " name)
+		pass()
+	} else if (ok) {
+		pass()
+	} else {
+		fail(name)
+	}
+}
+
+function skip(name, why) {
+	seen[name] = 1
+	if (ci && !(name in SKIPS)) fail(name ": skipped: " why)
+	else skipped++
+}
+
+function begin(name) {
+	finish("it never ended")
+	program = name
+	plan = -1
+	last = bad = bailed = 0
+}
+
+# finish TROUBLE: closes the current program; TROUBLE says why it is not sound, if known.
+function finish(trouble,	i) {
+	if (program == "") return
+	if (bailed) trouble = "it bailed out"
+	else if (trouble == "" && plan < 0) trouble = "it has no plan"
+	else if (trouble == "" && disorder) trouble = "its test lines are out of order"
+	for (i = last + 1; i <= plan; i++) fail(program ": test " i " of " plan " did not report")
+	if (trouble == "" && plan < last) trouble = "more tests than planned"
+	if (trouble != "") fail(program ": " trouble)
+	program = ""
+	disorder = 0
+}
+
+function end(status) {
+	if (status == 124 || status == 137) finish("it ran out of time")
+	else if (status != 0 && !bad && !(status == 4 && plan == 0)) finish("exit status " status " without a failed test")
+	else finish("")
+}
+
+function directive(line, word,	at) {
+	at = match(toupper(line), "#[ \t]*" word "[ \t:]*")
+	return at ? substr(line, at + RLENGTH) : ""
+}
+
+function result(line, ok,	number, name) {
+	sub(/^(not )?ok */, "", line)
+	number = line + 0
+	sub(/^[0-9]+ */, "", line)
+	if (number != last + 1) disorder = 1
+	last = number > last ? number : last
+	if (!ok) bad = 1
+	name = line
+	sub(/^- */, "", name)
+	sub(/[ \t]+#.*/, "", name)
+	sub(/^#.*/, "", name)
+	name = program "." (name == "" ? number : name)
+	if (toupper(line) ~ /(^|[ \t])#[ \t]*SKIP/ && ok) skip(name, directive(line, "SKIP"))
+	else judge(name, ok)
+}
+
+BEGIN {
+	load(known, KNOWN)
+	load(flaky, FLAKY)
+	load(skips, SKIPS)
+}
+
+{ sub(/\r$/, "") }
+
+/^#### begin / { begin($3); say("# " program); next }
+/^#### end / { if ($3 == program) end($4); else fail("an end of " $3 " inside of " program); next }
+/^#### feature / { feature = $3 == "yes"; next }
+/^#### problem / { sub(/^#### problem /, ""); say("# problem: " $0); fail($0); next }
+
+{ say($0) }
+
+program == "" { next }
+
+/^1\.\.[0-9]+/ {
+	if (plan >= 0) disorder = 1
+	plan = substr($1, 4) + 0
+	if (plan == 0) {
+		if (toupper($0) ~ /#[ \t]*SKIP/) skip(program, directive($0, "SKIP"))
+		else disorder = 1
+	}
+}
+/^ok [0-9]+/ { result($0, 1) }
+/^not ok [0-9]+/ { result($0, 0) }
+/^Bail out!/ { bailed = 1 }
+
+END {
+	finish("it never ended")
+	if (expect && feature && all)
+		for (name in KNOWN)
+			if (!(name in seen)) fail(name ": a known difference that no test reports")
+	if (passed + failed + skipped == 0) fail("no test ran")
+	printf "%s", failures
+	if (skipped) printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+	else printf "%d passed, %d failed\n", passed, failed
+	exit failed > 0
+}
