@@ -219,7 +219,7 @@ TEST_F(cid, another_and_back_on_one_device_is_ok)
 	EXPECT_LE(0, vm_with_cid(self->ns[L0], OTHER_CID));
 }
 
-TEST_F(cid, three_in_each_of_100_namespaces_and_in_init_is_ok)
+TEST_F_TIMEOUT(cid, three_in_each_of_100_namespaces_and_in_init_is_ok, 120)
 {
 	int ns[MANY];
 	int i;

@@ -26,6 +26,9 @@
 
 #include "bench.h"
 
+/* What the kernel calls for each module's part of a new namespace. */
+#define CREATE "ops_init"
+
 #define TRACING "/sys/kernel/tracing/"
 #define BATCH 50
 #define CLEANED_MS 3000
@@ -49,21 +52,49 @@ struct call {
 
 /* ---- the tracer ---- */
 
-static void put(const char *file, const char *text, int flags)
+/* The kernel takes a word at a time. */
+static void put(int fd, const char *file, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len) {
+		int done = must_errno(write(fd, text, len), file);
+
+		text += done;
+		len -= done;
+	}
+}
+
+static int open_file(const char *file)
 {
 	char path[128];
-	int fd;
 
 	snprintf(path, sizeof(path), TRACING "%s", file);
-	fd = must_errno(open(path, O_WRONLY | flags), path);
-	if (text[0])
-		must_errno(write(fd, text, strlen(text)), path);
-	close(fd);
+	return must_errno(open(path, O_WRONLY | O_TRUNC), path);
 }
 
 static void set(const char *file, const char *text)
 {
-	put(file, text, O_TRUNC);
+	int fd = open_file(file);
+
+	put(fd, file, text);
+	close(fd);
+}
+
+/* In one go: an empty filter, were it seen, would stand for all functions. */
+static void trace_functions(const char *name, bool of_modules)
+{
+	int fd = open_file("set_ftrace_filter");
+	char filter[NAME_LEN];
+	size_t i;
+
+	put(fd, "set_ftrace_filter", name);
+	put(fd, "set_ftrace_filter", "\n");
+	for (i = 0; of_modules && i < ARRAY_SIZE(module_names); i++) {
+		snprintf(filter, sizeof(filter), ":mod:%s\n", module_names[i]);
+		put(fd, "set_ftrace_filter", filter);
+	}
+	close(fd);
 }
 
 static void tracer_prepare(void)
@@ -71,32 +102,13 @@ static void tracer_prepare(void)
 	if (mount("tracefs", TRACING, "tracefs", 0, NULL) && errno != EBUSY)
 		fail("tracefs: %s", strerror(errno));
 	set("tracing_on", "0");
+	trace_functions(CREATE, false);
 	set("current_tracer", "function_graph");
 	set("buffer_size_kb", "8192");
 	set("options/funcgraph-overhead", "0");
 	set("options/funcgraph-irqs", "0");
 	set("options/funcgraph-tail", "1");
 	set("options/sleep-time", "0");
-}
-
-static void trace_functions(const char *const *names, int n)
-{
-	int i;
-
-	set("set_ftrace_filter", "");
-	for (i = 0; i < n; i++)
-		put("set_ftrace_filter", names[i], O_APPEND);
-}
-
-static void trace_modules(void)
-{
-	char filter[NAME_LEN];
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(module_names); i++) {
-		snprintf(filter, sizeof(filter), ":mod:%s", module_names[i]);
-		put("set_ftrace_filter", filter, O_APPEND);
-	}
 }
 
 static void tracer_go(void)
@@ -156,13 +168,12 @@ static void read_trace(void (*see)(const struct call *call))
 static struct {
 	int places;			/* calls of ops_init() for a namespace */
 	bool ours[MAX_PLACES];		/* those that run a function of the modules */
-	char names[MAX_NAMES][NAME_LEN];/* the modules' functions in deleting */
-	int n_names;
+	char names[MAX_NAMES * NAME_LEN];/* the modules' functions in deleting */
 } found;
 
 static void learn_creating(const struct call *call)
 {
-	if (!strcmp(call->name, "ops_init")) {
+	if (!strcmp(call->name, CREATE)) {
 		found.places += call->ends;
 		if (found.places == MAX_PLACES)
 			fail("more per-namespace operations than expected");
@@ -173,31 +184,27 @@ static void learn_creating(const struct call *call)
 
 static void learn_deleting(const struct call *call)
 {
-	int i;
+	char name[NAME_LEN + 1];
 
 	if (!call->of_module || !call->begins || call->depth)
 		return;
-	for (i = 0; i < found.n_names; i++)
-		if (!strcmp(found.names[i], call->name))
-			return;
-	if (i == MAX_NAMES)
+	snprintf(name, sizeof(name), "%s\n", call->name);
+	if (strstr(found.names, name))
+		return;
+	if (strlen(found.names) + strlen(name) >= sizeof(found.names))
 		fail("more functions than expected in deleting a namespace");
-	strcpy(found.names[found.n_names++], call->name);
+	strcat(found.names, name);
 }
 
 static void learn(int parent)
 {
-	static const char *const ops_init[] = { "ops_init" };
 	int ns;
 
-	trace_functions(ops_init, 1);
-	trace_modules();
+	trace_functions(CREATE, true);
 	tracer_go();
 	ns = must(ns_child_of(parent), "making a namespace");
 	read_trace(learn_creating);
 
-	trace_functions(NULL, 0);
-	trace_modules();
 	tracer_go();
 	close(ns);
 	settle(CLEANED_MS);
@@ -234,10 +241,9 @@ static void add_deleting(const struct call *call)
 
 static double creating(int parent, int *ns)
 {
-	static const char *const ops_init[] = { "ops_init" };
 	int i;
 
-	trace_functions(ops_init, 1);
+	trace_functions(CREATE, false);
 	memset(&sum, 0, sizeof(sum));
 	sum.least = 1e9;
 	tracer_go();
@@ -252,21 +258,18 @@ static double creating(int parent, int *ns)
 /* The tracer's cost is known from creating. */
 static double deleting(const int *ns)
 {
-	const char *names[MAX_NAMES];
 	double least = sum.least;
 	int i;
 
-	for (i = 0; i < found.n_names; i++)
-		names[i] = found.names[i];
 	memset(&sum, 0, sizeof(sum));
-	if (found.n_names) {
-		trace_functions(names, found.n_names);
+	if (found.names[0]) {
+		trace_functions(found.names, false);
 		tracer_go();
 	}
 	for (i = 0; i < BATCH; i++)
 		close(ns[i]);
 	settle(CLEANED_MS);
-	if (found.n_names)
+	if (found.names[0])
 		read_trace(add_deleting);
 	return (sum.ns - sum.counted * least) / BATCH;
 }
