@@ -15,7 +15,6 @@ struct sock;
 struct sockaddr_vm;
 struct vsock_entry;
 struct vsock_sock;
-struct vsock_transport;
 
 /**
  * struct vsock_links - what ties a socket to the tables
@@ -44,7 +43,5 @@ bool vsock_is_connected(const struct vsock_sock *vsk);
 struct sock *vsock_find_connected_socket(const struct net *scope,
 					 const struct sockaddr_vm *src,
 					 const struct sockaddr_vm *dst);
-void vsock_for_each_connected_socket(struct vsock_transport *transport,
-				     void (*fn)(struct sock *sk));
 
 #endif /* _NET_VSOCK_TABLE_H */

@@ -2,11 +2,10 @@
 /*
  * Tables of AF_VSOCK sockets
  *
- * Packets look sockets up under RCU, without a lock of the table. What a lookup
- * costs does not depend on how many sockets there are, in this scope or in
- * others: the scope and all of the address that is fixed for a socket is in the
- * key. The local CID is not, as a socket may be bound to any, and as it may
- * change when a guest is migrated; at most a few sockets differ in it alone.
+ * The scope and all of the address that is fixed for a socket is in the key, so
+ * the cost of a lookup does not depend on how many sockets there are. The local
+ * CID is not in it, as a socket may be bound to any, and as it may change when a
+ * guest is migrated; at most a few sockets differ in it alone.
  *
  * Lifetime
  *
@@ -36,20 +35,15 @@
 #include <linux/spinlock.h>
 #include <net/af_vsock.h>
 #include <net/netns/hash.h>
-#include <net/vsock_dump.h>
 #include <net/vsock_ns.h>
 #include <net/vsock_table.h>
 
 #define MAX_PORT_RETRIES	24
-
-/* Smaller tables would be resized at every other bind of a quiet machine. */
+/* A smaller table would be resized at every other bind on a quiet machine. */
 #define VSOCK_TABLE_MIN		512
-
-/* vsock_links.flags */
-enum {
-	VSOCK_LINKS_BOUND,
-	VSOCK_LINKS_CONNECTED,
-};
+/* Bits of vsock_links.flags */
+#define VSOCK_LINKS_BOUND	0
+#define VSOCK_LINKS_CONNECTED	1
 
 struct vsock_key {
 	const struct net *scope;
@@ -74,20 +68,11 @@ static struct rhltable vsock_bound_table;
 static struct rhltable vsock_connected_table;
 static DEFINE_SPINLOCK(vsock_bind_lock);
 
-/* ---- keys ---- */
-
-static u32 vsock_bound_key_hash(const void *data, u32 len, u32 seed)
+static u32 vsock_bound_hash(const void *data, u32 len, u32 seed)
 {
 	const struct vsock_key *key = data;
 
 	return jhash_2words(net_hash_mix(key->scope), key->local_port, seed);
-}
-
-static u32 vsock_bound_obj_hash(const void *data, u32 len, u32 seed)
-{
-	const struct vsock_entry *entry = data;
-
-	return vsock_bound_key_hash(&entry->key, len, seed);
 }
 
 static bool vsock_bound_equal(const struct vsock_entry *entry,
@@ -104,27 +89,20 @@ static int vsock_bound_cmp(struct rhashtable_compare_arg *arg, const void *obj)
 
 static const struct rhashtable_params vsock_bound_params = {
 	.key_len		= sizeof(struct vsock_key),
+	.key_offset		= offsetof(struct vsock_entry, key),
 	.head_offset		= offsetof(struct vsock_entry, bound),
-	.hashfn			= vsock_bound_key_hash,
-	.obj_hashfn		= vsock_bound_obj_hash,
+	.hashfn			= vsock_bound_hash,
 	.obj_cmpfn		= vsock_bound_cmp,
 	.min_size		= VSOCK_TABLE_MIN,
 	.automatic_shrinking	= true,
 };
 
-static u32 vsock_connected_key_hash(const void *data, u32 len, u32 seed)
+static u32 vsock_connected_hash(const void *data, u32 len, u32 seed)
 {
 	const struct vsock_key *key = data;
 
 	return jhash_3words(key->remote_cid, key->remote_port, key->local_port,
 			    seed ^ net_hash_mix(key->scope));
-}
-
-static u32 vsock_connected_obj_hash(const void *data, u32 len, u32 seed)
-{
-	const struct vsock_entry *entry = data;
-
-	return vsock_connected_key_hash(&entry->key, len, seed);
 }
 
 static bool vsock_connected_equal(const struct vsock_entry *entry,
@@ -143,15 +121,13 @@ static int vsock_connected_cmp(struct rhashtable_compare_arg *arg,
 
 static const struct rhashtable_params vsock_connected_params = {
 	.key_len		= sizeof(struct vsock_key),
+	.key_offset		= offsetof(struct vsock_entry, key),
 	.head_offset		= offsetof(struct vsock_entry, connected),
-	.hashfn			= vsock_connected_key_hash,
-	.obj_hashfn		= vsock_connected_obj_hash,
+	.hashfn			= vsock_connected_hash,
 	.obj_cmpfn		= vsock_connected_cmp,
 	.min_size		= VSOCK_TABLE_MIN,
 	.automatic_shrinking	= true,
 };
-
-/* ---- entries ---- */
 
 static void vsock_entry_ctor(void *data)
 {
@@ -207,14 +183,6 @@ void vsock_table_del(struct vsock_sock *vsk)
 	kmem_cache_free(vsock_entry_cache, entry);
 }
 
-/* What rhashtable says beyond -ENOMEM is not meant for users. */
-static int vsock_insert_errno(int err)
-{
-	return !err || err == -ENOMEM ? err : -ENOBUFS;
-}
-
-/* ---- bound sockets ---- */
-
 static bool vsock_cid_matches(const struct vsock_sock *vsk, u32 cid)
 {
 	/* A packet may just be changing it, see virtio_transport_recv_pkt() */
@@ -262,7 +230,7 @@ static bool vsock_walk_bound(const struct vsock_key *key, u32 cid, bool peek,
  */
 static int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 {
-	const struct vsock_key key = { .scope = vsk->scope, .local_port = port };
+	const struct vsock_key key = { vsk->scope, port };
 	struct vsock_entry *entry = vsk->links.entry;
 	struct vsock_sock *other = NULL;
 	int err;
@@ -271,7 +239,7 @@ static int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 	err = rhltable_insert_key(&vsock_bound_table, &key, &entry->bound,
 				  vsock_bound_params);
 	if (err)
-		return vsock_insert_errno(err);
+		return -ENOMEM;
 
 	if (rcu_access_pointer(entry->bound.next)) {
 		rcu_read_lock();
@@ -300,27 +268,25 @@ static int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
  * On success, local_addr is set and the table holds a reference.
  *
  * Context: lock_sock() is held.
- * Return: 0, -EADDRINUSE, -EADDRNOTAVAIL if no free port was found, -ENOMEM or
- * -ENOBUFS if the table cannot take it; then nothing has changed.
+ * Return: 0, -EADDRINUSE, -EADDRNOTAVAIL if no free port was found, or -ENOMEM;
+ * then nothing has changed.
  */
 int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr)
 {
-	int tries = addr->svm_port == VMADDR_PORT_ANY ? MAX_PORT_RETRIES : 1;
+	bool any = addr->svm_port == VMADDR_PORT_ANY;
+	int tries = any ? MAX_PORT_RETRIES : 1;
 	u32 port = addr->svm_port;
 	int err;
 
 	spin_lock_bh(&vsock_bind_lock);
 	do {
-		if (addr->svm_port == VMADDR_PORT_ANY)
+		if (any)
 			port = vsock_ns_next_port(sock_net(sk_vsock(vsk)));
 		err = vsock_try_bind(vsk, addr->svm_cid, port);
 	} while (err == -EADDRINUSE && --tries);
 	spin_unlock_bh(&vsock_bind_lock);
 
-	if (err == -EADDRINUSE && addr->svm_port == VMADDR_PORT_ANY)
-		err = -EADDRNOTAVAIL;
-
-	return err;
+	return any && err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
 }
 
 /**
@@ -352,10 +318,7 @@ EXPORT_SYMBOL_GPL(vsock_remove_bound);
 struct sock *vsock_find_bound_socket(const struct net *scope,
 				     const struct sockaddr_vm *addr)
 {
-	const struct vsock_key key = {
-		.scope		= scope,
-		.local_port	= addr->svm_port,
-	};
+	const struct vsock_key key = { scope, addr->svm_port };
 	struct vsock_sock *vsk;
 
 	rcu_read_lock();
@@ -370,8 +333,6 @@ struct sock *vsock_find_bound_socket(const struct net *scope,
 }
 EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
 
-/* ---- connected sockets ---- */
-
 /**
  * vsock_insert_connected() - let packets of its peer find a socket
  * @vsk: socket that is not connected; its two addresses are complete
@@ -380,8 +341,7 @@ EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
  * and the same local port already, packets go to the newer one.
  *
  * Context: lock_sock() is held.
- * Return: 0, -ENOMEM, or -ENOBUFS if the table cannot take more; then nothing
- * has changed, and there is no connection.
+ * Return: 0, or -ENOMEM; then nothing has changed, and there is no connection.
  */
 int vsock_insert_connected(struct vsock_sock *vsk)
 {
@@ -409,7 +369,7 @@ int vsock_insert_connected(struct vsock_sock *vsk)
 		__sock_put(sk_vsock(vsk));
 	}
 
-	return vsock_insert_errno(err);
+	return err ? -ENOMEM : 0;
 }
 EXPORT_SYMBOL_GPL(vsock_insert_connected);
 
@@ -436,7 +396,7 @@ EXPORT_SYMBOL_GPL(vsock_remove_connected);
  * @vsk: the socket
  *
  * Context: any. Unless lock_sock() is held, the answer may be old already.
- * Return: true between vsock_insert_connected() and vsock_remove_connected().
+ * Return: true if so.
  */
 bool vsock_is_connected(const struct vsock_sock *vsk)
 {
@@ -464,19 +424,19 @@ struct sock *vsock_find_connected_socket(const struct net *scope,
 		.remote_port	= src->svm_port,
 	};
 	struct sock *found = NULL;
-	struct rhlist_head *pos;
 
 	rcu_read_lock();
 	while (!found) {
-		struct vsock_entry *entry;
+		struct rhlist_head *pos =
+			rhltable_lookup(&vsock_connected_table, &key,
+					vsock_connected_params);
+		struct vsock_entry *entry =
+			container_of(pos, struct vsock_entry, connected);
 		struct vsock_sock *vsk;
 
-		pos = rhltable_lookup(&vsock_connected_table, &key,
-				      vsock_connected_params);
 		if (!pos)
 			break;
 
-		entry = container_of(pos, struct vsock_entry, connected);
 		spin_lock_bh(&entry->lock);
 		vsk = smp_load_acquire(&entry->vsk);
 		if (vsk && vsock_connected_equal(entry, &key) &&
@@ -489,22 +449,6 @@ struct sock *vsock_find_connected_socket(const struct net *scope,
 	return found;
 }
 EXPORT_SYMBOL_GPL(vsock_find_connected_socket);
-
-/**
- * vsock_for_each_connected_socket() - visit the connections of a transport
- * @transport: the transport
- * @fn: see vsock_for_each_socket()
- *
- * Context: process context or softirq.
- */
-void vsock_for_each_connected_socket(struct vsock_transport *transport,
-				     void (*fn)(struct sock *sk))
-{
-	vsock_for_each_socket(transport, vsock_is_connected, fn);
-}
-EXPORT_SYMBOL_GPL(vsock_for_each_connected_socket);
-
-/* ---- setting up ---- */
 
 /**
  * vsock_table_init() - make the tables
