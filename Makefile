@@ -10,6 +10,8 @@
 ##   make series    patches for git am: build/K/series/*.patch
 ##   make tree      a git work tree, a commit a patch, to edit in: build/K/tree
 ##   make refresh   writes what was changed there back to patches/ and our files
+##   make bench     instructions and times on stock, ours and mainline: build/bench/
+##   make kunit     the KUnit suites on UML; SMP=1 on two CPUs with KASAN
 ##   make lint      looks over the series, the C and the scripts
 ##   make clean     removes build/ (downloads stay in ~/.cache/vsock-netns)
 ##
@@ -37,7 +39,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check modules vm series tree refresh lint clean
+.PHONY: help demo check modules vm series tree refresh bench kunit lint clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -46,5 +48,7 @@ vm:      ; @tools/vm/vm
 series:  ; @tools/series/series
 tree:    ; @tools/series/tree
 refresh: ; @tools/series/refresh
+bench:   ; @tools/vm/bench
+kunit:   ; @tools/vm/kunit
 lint:    ; @tools/lint
 clean:   ; rm -rf build

@@ -89,11 +89,10 @@ void vsock_dump_start(struct vsock_node *cursor, const struct net *net)
 }
 EXPORT_SYMBOL_GPL(vsock_dump_start);
 
-/* False for a closed socket that does not even wait for its peer any more. */
+/* False for a socket that was closed and that no packet finds any more. */
 static bool vsock_is_shown(const struct vsock_sock *vsk)
 {
-	return !sock_flag(&vsk->sk, SOCK_DEAD) ||
-	       READ_ONCE(vsk->close_work_scheduled);
+	return !sock_flag(&vsk->sk, SOCK_DEAD) || vsock_is_connected(vsk);
 }
 
 /**
