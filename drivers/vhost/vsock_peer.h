@@ -21,7 +21,7 @@ struct vsock_sock;
  * To be freed after an RCU grace period that follows vhost_vsock_peers_close().
  */
 struct vhost_vsock_peers {
-	spinlock_t lock;
+	spinlock_t lock; /* of the rest */
 	bool closed;
 	struct hlist_head head;
 };

@@ -58,7 +58,7 @@ struct vsock_key {
 struct vsock_entry {
 	struct rhlist_head bound;
 	struct rhlist_head connected;
-	spinlock_t lock;
+	spinlock_t lock; /* keeps the socket in memory */
 	struct vsock_sock *vsk;
 	struct vsock_key key;
 };
@@ -155,6 +155,7 @@ int vsock_table_add(struct vsock_sock *vsk, gfp_t gfp)
 
 	vsk->links.entry = entry;
 	WRITE_ONCE(entry->key.scope, vsk->scope);
+	/* Pairs with smp_load_acquire() of readers of an earlier life. */
 	smp_store_release(&entry->vsk, vsk);
 
 	return 0;
@@ -210,7 +211,7 @@ static bool vsock_walk_bound(const struct vsock_key *key, u32 cid, bool peek,
 		struct vsock_sock *vsk;
 
 		spin_lock_bh(&entry->lock);
-		vsk = smp_load_acquire(&entry->vsk);
+		vsk = smp_load_acquire(&entry->vsk); /* vsock_table_add() */
 		if (!vsk || !vsock_bound_equal(entry, key) ||
 		    !test_bit_acquire(VSOCK_LINKS_BOUND, &vsk->links.flags))
 			good = false;
@@ -438,7 +439,7 @@ struct sock *vsock_find_connected_socket(const struct net *scope,
 			break;
 
 		spin_lock_bh(&entry->lock);
-		vsk = smp_load_acquire(&entry->vsk);
+		vsk = smp_load_acquire(&entry->vsk); /* vsock_table_add() */
 		if (vsk && vsock_connected_equal(entry, &key) &&
 		    refcount_inc_not_zero(&vsk->sk.sk_refcnt))
 			found = sk_vsock(vsk);

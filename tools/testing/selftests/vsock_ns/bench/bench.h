@@ -45,6 +45,22 @@ struct options {
 	char **argv;
 };
 
+#define MAX_SLABS 1024
+
+/**
+ * struct slabs - all slab caches of the kernel
+ * @count: how many there are
+ * @slab: name, objects in use, bytes of each
+ */
+struct slabs {
+	int count;
+	struct slab {
+		char name[64];
+		long objects;
+		long size;
+	} slab[MAX_SLABS];
+};
+
 /* One function a work; main.c has their table. */
 void work_connections(const struct options *opt);
 void work_tenants(const struct options *opt);
@@ -84,9 +100,10 @@ void profile_end(const char *work, long n, long operations);
 /* The machine */
 void many_files(void);
 void run_on(int cpu);
-uint64_t slab_bytes(void);
-uint64_t slab_object_size(const char *cache);
-uint64_t free_bytes(void);
+void slab_look(struct slabs *slabs);
+const struct slab *slab_named(const struct slabs *slabs, const char *name);
+long slab_growth(const struct slabs *before, const struct slabs *now, const char *name);
+uint64_t kernel_bytes(void);
 void modules(bool load);
 
 /* Numbers that are the same in every run of the program */

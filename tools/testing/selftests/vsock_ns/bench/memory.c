@@ -34,28 +34,39 @@ static void connected(struct pair *pair, int listener)
 	connect_accept(pair, listener, PORT);
 }
 
+static long slab_bytes(const struct slabs *before, const struct slabs *now)
+{
+	long bytes = 0;
+	int i;
+
+	for (i = 0; i < now->count; i++)
+		bytes += slab_growth(before, now, now->slab[i].name) * now->slab[i].size;
+	return bytes;
+}
+
 static void measure(const struct kind *kind, long n, int listener)
 {
 	struct pair *pairs = calloc(n / 2, sizeof(*pairs));
-	uint64_t slab, unused;
+	static struct slabs before, now;
+	uint64_t bytes;
 	long i;
 
 	if (!pairs)
 		fail("out of memory");
-	settle(2000);
-	slab = slab_bytes();
-	unused = free_bytes();
+	settle(10000);
+	slab_look(&before);
+	bytes = kernel_bytes();
 	for (i = 0; i < n / 2; i++)
 		kind->make(&pairs[i], listener);
-	settle(2000);
-	sample(kind->slab, n, ((double)slab_bytes() - slab) / n);
-	sample(kind->all, n, ((double)unused - free_bytes()) / n);
+	settle(10000);
+	slab_look(&now);
+	sample(kind->slab, n, slab_bytes(&before, &now) / (double)n);
+	sample(kind->all, n, ((double)kernel_bytes() - bytes) / n);
 	for (i = 0; i < n / 2; i++) {
 		close(pairs[i].client);
 		close(pairs[i].server);
 	}
 	free(pairs);
-	settle(10000);
 }
 
 void work_memory(const struct options *opt)
@@ -67,11 +78,16 @@ void work_memory(const struct options *opt)
 	};
 	int here = ns_here();
 	int listener = must(listen_in(here, SOCK_STREAM, VMADDR_CID_ANY, PORT), "listen");
+	static struct slabs slabs;
+	const struct slab *object;
 	size_t k;
 	int i;
 
 	many_files();
-	sample("memory/object", 1, slab_object_size("AF_VSOCK"));
+	slab_look(&slabs);
+	object = slab_named(&slabs, "AF_VSOCK");
+	if (object)
+		sample("memory/object", 1, object->size);
 	for (i = 0; i < opt->argc; i++)
 		for (k = 0; k < ARRAY_SIZE(kinds); k++)
 			measure(&kinds[k], number(opt->argv[i]), listener);

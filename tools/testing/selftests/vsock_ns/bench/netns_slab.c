@@ -3,6 +3,7 @@
  * What the vsock modules add to the slab memory of a network namespace: with
  * them minus without, turn by turn on one kernel. It loads and unloads them.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,39 +26,62 @@ static int parent_of_all(bool local)
 	return parent;
 }
 
-static double measure(bool local)
+/* What HELD namespaces add to each cache: from @before to @held. */
+struct growth {
+	struct slabs before;
+	struct slabs held;
+};
+
+static void measure(struct growth *growth, bool local)
 {
 	int parent = parent_of_all(local);
 	int ns[HELD], i;
-	uint64_t before;
-	double bytes;
 
 	settle(QUIET_MS);
-	before = slab_bytes();
+	slab_look(&growth->before);
 	for (i = 0; i < HELD; i++)
 		ns[i] = must(ns_child_of(parent), "making a namespace");
 	settle(QUIET_MS);
-	bytes = ((double)slab_bytes() - before) / HELD;
+	slab_look(&growth->held);
 	for (i = 0; i < HELD; i++)
 		close(ns[i]);
 	close(parent);
 	settle(QUIET_MS);
+}
+
+/*
+ * A namespace has a whole number of objects in each cache; what is left over is
+ * what else came and went on the machine.
+ */
+static long share(const struct growth *without, const struct growth *with)
+{
+	long objects, bytes = 0;
+	int i;
+
+	for (i = 0; i < with->held.count; i++) {
+		const struct slab *s = &with->held.slab[i];
+
+		objects = slab_growth(&with->before, &with->held, s->name) -
+			  slab_growth(&without->before, &without->held, s->name);
+		bytes += lround((double)objects / HELD) * s->size;
+	}
 	return bytes;
 }
 
 void work_netns_slab(const struct options *opt)
 {
+	static struct growth without, with;
 	const char *name = opt->local ? "netns/slab-local" : "netns/slab-global";
-	double without;
 	int i;
 
 	modules(true);
-	measure(opt->local);
+	measure(&with, opt->local);
 	for (i = 0; i < opt->runs; i++) {
 		modules(false);
-		without = measure(false);
+		measure(&without, false);
 		modules(true);
-		sample(name, 1, measure(opt->local) - without);
+		measure(&with, opt->local);
+		sample(name, 1, share(&without, &with));
 	}
 	progress("%s", name);
 }

@@ -203,71 +203,63 @@ static void shrink_slabs(void)
 	closedir(dir);
 }
 
-/* Calls @see for each cache, with its objects in use and their size. */
-static void each_slab(void (*see)(const char *cache, uint64_t objects, uint64_t size, void *arg), void *arg)
+void slab_look(struct slabs *slabs)
 {
-	FILE *f = fopen("/proc/slabinfo", "r");
-	uint64_t objects, size;
-	char line[512], cache[64];
+	FILE *f;
+	char line[512];
+	struct slab *s;
 
+	shrink_slabs();
+	f = fopen("/proc/slabinfo", "r");
 	if (!f)
 		fail("/proc/slabinfo: %s", strerror(errno));
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %" SCNu64 " %*u %" SCNu64, cache, &objects, &size) == 3)
-			see(cache, objects, size, arg);
+	slabs->count = 0;
+	while (fgets(line, sizeof(line), f)) {
+		s = &slabs->slab[slabs->count];
+		if (sscanf(line, "%63s %ld %*d %ld", s->name, &s->objects, &s->size) == 3)
+			slabs->count++;
+		if (slabs->count == MAX_SLABS)
+			fail("more slab caches than expected");
+	}
 	fclose(f);
 }
 
-static void add(const char *cache, uint64_t objects, uint64_t size, void *sum)
+/* NULL: there is none of this name. */
+const struct slab *slab_named(const struct slabs *slabs, const char *name)
 {
-	(void)cache;
-	*(uint64_t *)sum += objects * size;
+	int i;
+
+	for (i = 0; i < slabs->count; i++)
+		if (!strcmp(slabs->slab[i].name, name))
+			return &slabs->slab[i];
+	return NULL;
 }
 
-uint64_t slab_bytes(void)
+/* How many more objects there are, in @now than @before. */
+long slab_growth(const struct slabs *before, const struct slabs *now, const char *name)
 {
-	uint64_t sum = 0;
+	const struct slab *a = slab_named(before, name);
+	const struct slab *b = slab_named(now, name);
 
-	shrink_slabs();
-	each_slab(add, &sum);
-	return sum;
+	return (b ? b->objects : 0) - (a ? a->objects : 0);
 }
 
-struct wanted {
-	const char *cache;
-	uint64_t size;
-};
-
-static void find(const char *cache, uint64_t objects, uint64_t size, void *arg)
+/* In pages: slab caches, big pieces of kmalloc() and vmalloc(). */
+uint64_t kernel_bytes(void)
 {
-	struct wanted *wanted = arg;
-
-	(void)objects;
-	if (!strcmp(cache, wanted->cache))
-		wanted->size = size;
-}
-
-uint64_t slab_object_size(const char *cache)
-{
-	struct wanted wanted = { cache, 0 };
-
-	each_slab(find, &wanted);
-	return wanted.size;
-}
-
-uint64_t free_bytes(void)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	uint64_t kb = 0;
+	FILE *f;
+	uint64_t kb, sum = 0;
 	char line[128];
 
+	shrink_slabs();
+	f = fopen("/proc/meminfo", "r");
 	if (!f)
 		fail("/proc/meminfo: %s", strerror(errno));
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemFree: %" SCNu64, &kb) == 1)
-			break;
+		if (sscanf(line, "Slab: %" SCNu64, &kb) == 1 || sscanf(line, "VmallocUsed: %" SCNu64, &kb) == 1)
+			sum += kb * 1024;
 	fclose(f);
-	return kb * 1024;
+	return sum;
 }
 
 void modules(bool load)

@@ -15,6 +15,7 @@
 
 #define VICTIM 3
 #define FIRST_OTHER 4
+#define WARM_UP 5
 
 /* Enough for grace periods of RCU and what follows them. */
 #define LATER_MS 100
@@ -101,7 +102,8 @@ void work_vm_close(const struct options *opt)
 		for (; count < number(opt->argv[i]); count++)
 			other_vm(count);
 		background = background_cost();
-		close_one(background);
+		for (run = 0; run < WARM_UP; run++)
+			close_one(background);
 		for (run = 0; run < opt->runs; run++)
 			sample("vm-close/vm-close", count, close_one(background));
 		progress("vm-close: N = %ld", count);
