@@ -157,14 +157,15 @@ int vhost_vsock_vm_set_cid(struct vhost_vsock_vm *vm, u32 cid)
 
 /**
  * vhost_vsock_vm_clear_cid() - let nobody find a VM any more
- * @vm: the VM; who found it before may use it until RCU readers are gone
+ * @vm: the VM, which may still send under its CID what it has queued; who
+ *	found it before may use it until RCU readers are gone
  *
  * Context: process context, may sleep.
  */
 void vhost_vsock_vm_clear_cid(struct vhost_vsock_vm *vm)
 {
 	mutex_lock(&vhost_vsock_cid_mutex);
-	vhost_vsock_cid_replace(vm, 0, NULL);
+	vhost_vsock_cid_replace(vm, vm->guest_cid, NULL);
 	mutex_unlock(&vhost_vsock_cid_mutex);
 }
 

@@ -11,8 +11,10 @@
  * A socket may outlive the VM and the other way round. virtio_vsock_sock.vm is
  * changed under the lock of the list only, and cleared before the list goes
  * away. Who comes from the socket's side reads it under RCU, which keeps the
- * list, and looks again under the lock. Two who come from the same socket's
- * side are kept apart by lock_sock().
+ * list, and looks again under the lock. Who comes from the VM's side has the
+ * socket until it clears the pointer: its destructor waits for the lock, or
+ * finds the pointer cleared. Two who come from the same socket's side are kept
+ * apart by lock_sock().
  */
 #include <linux/errno.h>
 #include <linux/rcupdate.h>
@@ -62,11 +64,12 @@ int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 	return err;
 }
 
-/* The list's lock is held. */
+/* The list's lock is held. From the last line on, the socket may be freed. */
 static void vhost_vsock_peer_unlink(struct virtio_vsock_sock *vvs)
 {
 	hlist_del_init(&vvs->vm_node);
-	WRITE_ONCE(vvs->vm, NULL);
+	/* Pairs with smp_load_acquire() in vhost_vsock_peer_del(). */
+	smp_store_release(&vvs->vm, NULL);
 }
 
 /**
@@ -81,7 +84,7 @@ void vhost_vsock_peer_del(struct vsock_sock *vsk)
 	struct vhost_vsock_peers *peers;
 
 	rcu_read_lock();
-	peers = READ_ONCE(vvs->vm);
+	peers = smp_load_acquire(&vvs->vm); /* vhost_vsock_peer_unlink() */
 	if (peers) {
 		spin_lock_bh(&peers->lock);
 		if (vvs->vm)
@@ -91,48 +94,74 @@ void vhost_vsock_peer_del(struct vsock_sock *vsk)
 	rcu_read_unlock();
 }
 
-/* A peer without a reference left is being destroyed and needs no reset. */
-static int vhost_vsock_peers_take(struct vhost_vsock_peers *peers,
-				  struct sock **sks)
+/**
+ * vhost_vsock_is_peer() - tell whether a socket is still on a list
+ * @vsk: socket of the vhost transport
+ *
+ * Context: lock_sock() is held.
+ * Return: false if it is not, or if the VM was closed meanwhile.
+ */
+bool vhost_vsock_is_peer(struct vsock_sock *vsk)
 {
-	int n = 0;
+	struct virtio_vsock_sock *vvs = vsk->trans;
 
+	return READ_ONCE(vvs->vm);
+}
+
+/* Takes some off the list, and those that are connected with a reference. One
+ * without a reference left is being destroyed and needs no reset. Whether there
+ * are more is returned.
+ */
+static bool vhost_vsock_peers_take(struct vhost_vsock_peers *peers,
+				   struct sock **sks, int *count)
+{
+	bool more;
+	int i;
+
+	*count = 0;
 	spin_lock_bh(&peers->lock);
 	peers->closed = true;
-	while (n < VHOST_VSOCK_CLOSE_BATCH && !hlist_empty(&peers->head)) {
+	for (i = 0; i < VHOST_VSOCK_CLOSE_BATCH; i++) {
 		struct virtio_vsock_sock *vvs =
-			hlist_entry(peers->head.first,
-				    struct virtio_vsock_sock, vm_node);
-		struct sock *sk = sk_vsock(vvs->vsk);
+			hlist_entry_safe(peers->head.first,
+					 struct virtio_vsock_sock, vm_node);
+		struct sock *sk;
 
+		if (!vvs)
+			break;
+
+		sk = sk_vsock(vvs->vsk);
+		if (vsock_is_connected(vvs->vsk) &&
+		    refcount_inc_not_zero(&sk->sk_refcnt))
+			sks[(*count)++] = sk;
 		vhost_vsock_peer_unlink(vvs);
-		if (refcount_inc_not_zero(&sk->sk_refcnt))
-			sks[n++] = sk;
 	}
+	more = !hlist_empty(&peers->head);
 	spin_unlock_bh(&peers->lock);
 
-	return n;
+	return more;
 }
 
 /**
  * vhost_vsock_peers_close() - part a VM from its peers
  * @peers: list of the VM; afterwards no socket points to it, and none will
- * @fn: called for each peer, with a reference held and no lock
+ * @fn: called for each that is connected, with a reference held and no lock
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep. The VM sends nothing any more.
  */
 void vhost_vsock_peers_close(struct vhost_vsock_peers *peers,
 			     void (*fn)(struct sock *sk))
 {
 	struct sock *sks[VHOST_VSOCK_CLOSE_BATCH];
-	int i, n;
+	bool more;
+	int n;
 
 	do {
-		n = vhost_vsock_peers_take(peers, sks);
-		for (i = 0; i < n; i++) {
-			fn(sks[i]);
-			sock_put(sks[i]);
+		more = vhost_vsock_peers_take(peers, sks, &n);
+		while (n) {
+			fn(sks[--n]);
+			sock_put(sks[n]);
 		}
 		cond_resched();
-	} while (n == VHOST_VSOCK_CLOSE_BATCH);
+	} while (more);
 }

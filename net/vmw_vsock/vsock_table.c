@@ -2,10 +2,9 @@
 /*
  * Tables of AF_VSOCK sockets
  *
- * The scope and all of the address that is fixed for a socket is in the key, so
- * the cost of a lookup does not depend on how many sockets there are. The local
- * CID is not in it, as a socket may be bound to any, and as it may change when a
- * guest is migrated; at most a few sockets differ in it alone.
+ * All of the address that is fixed for a socket is in the key, so the cost of a
+ * lookup does not depend on how many there are. The local CID is not in it, as
+ * it may be any, or change with a migration; few sockets differ in it alone.
  *
  * Lifetime
  *
@@ -341,7 +340,7 @@ EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
  * The table holds a reference. Should there be a socket with the same peer
  * and the same local port already, packets go to the newer one.
  *
- * Context: lock_sock() is held.
+ * Context: lock_sock() is held, or nobody else has the socket.
  * Return: 0, or -ENOMEM; then nothing has changed, and there is no connection.
  */
 int vsock_insert_connected(struct vsock_sock *vsk)
@@ -354,6 +353,9 @@ int vsock_insert_connected(struct vsock_sock *vsk)
 	};
 	struct vsock_entry *entry = vsk->links.entry;
 	int err;
+
+	if (WARN_ON_ONCE(vsock_is_connected(vsk)))
+		return -EISCONN;
 
 	spin_lock_bh(&entry->lock);
 	WRITE_ONCE(entry->key.local_port, key.local_port);
