@@ -11,7 +11,6 @@
 ##   make tree      a git work tree, a commit a patch, to edit in: build/K/tree
 ##   make refresh   writes what was changed there back to patches/ and our files
 ##   make bench     instructions and times on stock, ours and mainline: build/bench/
-##   make kunit     the KUnit suites on UML; SMP=1 on two CPUs with KASAN
 ##   make lint      looks over the series, the C and the scripts
 ##   make clean     removes build/ (downloads stay in ~/.cache/vsock-netns)
 ##
@@ -39,7 +38,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check modules vm series tree refresh bench kunit lint clean
+.PHONY: help demo check modules vm series tree refresh bench lint clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -49,6 +48,5 @@ series:  ; @tools/series/series
 tree:    ; @tools/series/tree
 refresh: ; @tools/series/refresh
 bench:   ; @tools/vm/bench
-kunit:   ; @tools/vm/kunit
 lint:    ; @tools/lint
 clean:   ; rm -rf build

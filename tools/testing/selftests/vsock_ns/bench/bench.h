@@ -21,6 +21,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "../vsock_ns_util.h"
 
@@ -75,15 +77,16 @@ void work_latency(const struct options *opt);
 void work_dump(const struct options *opt);
 
 /* A bench has no plan for failure: these end the program. */
-void fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+#define fail(fmt, ...) \
+	(fprintf(stderr, "vsock_bench: error: " fmt "\n", ##__VA_ARGS__), exit(1))
 int must(int result, const char *what);		/* result < 0: -errno */
 int must_errno(int result, const char *what);	/* result < 0: errno */
 
-#define MB (1 << 20)
+#define MB 1048576
 
-/* Results and progress */
-void sample(const char *work, long n, double value);
-void progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Progress and results */
+#define progress(fmt, ...) fprintf(stderr, "    " fmt "\n", ##__VA_ARGS__)
+void report(const char *work, long n, double value);
 
 /* Clocks */
 uint64_t now_ns(void);
@@ -100,20 +103,24 @@ void profile_end(const char *work, long n, long operations);
 /* The machine */
 void many_files(void);
 void run_on(int cpu);
+void modules(bool load);
+
+/* Memory: objects in use are exact, as caches are emptied of free ones first */
 void slab_look(struct slabs *slabs);
 const struct slab *slab_named(const struct slabs *slabs, const char *name);
 long slab_growth(const struct slabs *before, const struct slabs *now, const char *name);
 uint64_t kernel_bytes(void);
-void modules(bool load);
 
-/* Numbers that are the same in every run of the program */
+/* Numbers; those of dice() are the same in every run of the program */
+int by_size(const void *a, const void *b);
 uint32_t dice(uint32_t sides);
-long number(const char *text);
+long positive(const char *text);
 
 /* A stream socket, as plain as it can be */
 int plain_socket(int flags);
 void connect_accept(struct pair *pair, int listener, unsigned int port);
 void round_trip(const struct pair *pair);
+int local_parent(void);
 int tenant_namespace(const struct options *opt);
 void *shared_memory(size_t size);
 

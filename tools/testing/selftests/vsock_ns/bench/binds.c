@@ -64,8 +64,8 @@ static void measure(const struct options *opt, long count)
 	bind_and_close();
 	section_begin(opt);
 	for (i = 0; i < opt->runs; i++) {
-		sample("bind/bind", count, binds());
-		sample("bind/socket-bind-close", count, bind_and_close());
+		report("bind/bind", count, binds());
+		report("bind/socket-bind-close", count, bind_and_close());
 	}
 	section_end("bind", count, 2L * opt->runs * REPS);
 }
@@ -78,7 +78,7 @@ void work_binds(const struct options *opt)
 	many_files();
 	settle(5000);
 	for (i = 0; i < opt->argc; i++) {
-		for (; count < number(opt->argv[i]); count++)
+		for (; count < positive(opt->argv[i]); count++)
 			bound();
 		measure(opt, count);
 		progress("bind: N = %ld", count);

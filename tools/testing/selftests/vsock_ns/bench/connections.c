@@ -3,8 +3,6 @@
  * Beside N connections to one port: a round trip on one of them, and making
  * and ending another.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -60,16 +58,16 @@ static void measure(const struct options *opt, int listener)
 	round_trips(&pairs[count - 1]);
 	section_begin(opt);
 	for (i = 0; i < opt->runs; i++) {
-		sample("roundtrip/oldest", count, round_trips(&pairs[0]));
-		sample("roundtrip/newest", count, round_trips(&pairs[count - 1]));
-		sample("roundtrip/random", count, round_trips(&pairs[dice(count)]));
+		report("roundtrip/oldest", count, round_trips(&pairs[0]));
+		report("roundtrip/newest", count, round_trips(&pairs[count - 1]));
+		report("roundtrip/random", count, round_trips(&pairs[dice(count)]));
 	}
 	section_end("roundtrip", count, 3L * opt->runs * REPS);
 
 	connects(listener);
 	section_begin(opt);
 	for (i = 0; i < opt->runs; i++)
-		sample("connect/beside", count, connects(listener));
+		report("connect/beside", count, connects(listener));
 	section_end("connect", count, (long)opt->runs * REPS);
 }
 
@@ -82,7 +80,7 @@ void work_connections(const struct options *opt)
 	many_files();
 	settle(5000);
 	for (i = 0; i < opt->argc; i++) {
-		grow_to(listener, number(opt->argv[i]));
+		grow_to(listener, positive(opt->argv[i]));
 		measure(opt, listener);
 		progress("connections: N = %ld", count);
 	}

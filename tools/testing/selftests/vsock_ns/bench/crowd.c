@@ -5,8 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #define STREAM_NS 3000000000ull
 #define WARM_UP_NS 500000000ull
 #define TRIPS 4000
+#define ANY_CPU -1
 
 static char buffer[MESSAGE];
 
@@ -32,7 +31,8 @@ static int send_forever(void *arg)
 {
 	const struct stream *s = arg;
 
-	run_on(s->cpu);
+	if (s->cpu != ANY_CPU)
+		run_on(s->cpu);
 	while (must_errno(send(s->pair.client, buffer, sizeof(buffer), MSG_NOSIGNAL), "send"))
 		;
 	return 0;
@@ -43,7 +43,8 @@ static int receive_forever(void *arg)
 	const struct stream *s = arg;
 	int done;
 
-	run_on(s->cpu);
+	if (s->cpu != ANY_CPU)
+		run_on(s->cpu);
 	while ((done = must_errno(recv(s->pair.server, buffer, sizeof(buffer), 0), "recv")))
 		__atomic_add_fetch(s->bytes, done, __ATOMIC_RELAXED);
 	return 0;
@@ -69,15 +70,15 @@ static void stream_stop(struct stream *s)
 	close(s->pair.server);
 }
 
-/* MB/s of one or two streams together, each with a CPU of its own. */
-static double streams(const int ns[2], int n)
+/* MB/s of one or two streams together, each on the CPU given for it. */
+static double streams(const int ns[2], const int cpu[2], int n)
 {
 	struct stream s[2];
 	uint64_t bytes = 0, begin;
 	int i;
 
 	for (i = 0; i < n; i++)
-		s[i] = stream_start(ns[i], i);
+		s[i] = stream_start(ns[i], cpu[i]);
 	settle(WARM_UP_NS / 1000000);
 	begin = now_ns();
 	for (i = 0; i < n; i++)
@@ -97,27 +98,22 @@ static double streams(const int ns[2], int n)
 void work_parallel(const struct options *opt)
 {
 	int ns[2] = { tenant_namespace(opt), tenant_namespace(opt) };
+	static const int own[2] = { 0, 1 }, any[2] = { ANY_CPU, ANY_CPU };
 	double alone, both;
 	int i;
 
 	for (i = 0; i < RUNS; i++) {
-		alone = streams(ns, 1);
-		both = streams(ns, 2);
-		sample("parallel/alone", 1, alone);
-		sample("parallel/together", 1, both);
-		sample("parallel/ratio", 1, both / alone);
+		alone = streams(ns, own, 1);
+		both = streams(ns, own, 2);
+		report("parallel/alone", 1, alone);
+		report("parallel/together", 1, both);
+		report("parallel/ratio", 1, both / alone);
+		report("parallel/alone-on-any-cpu", 1, streams(ns, any, 1));
 	}
 	progress("parallel: one stream and two");
 }
 
 /* ---- round trips while another streams ---- */
-
-static int by_size(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
 
 static void trips(const struct pair *pair, const char *name)
 {
@@ -131,11 +127,13 @@ static void trips(const struct pair *pair, const char *name)
 		round_trip(pair);
 		took[i] = now_ns() - begin;
 	}
+	if (!name)
+		return;
 	qsort(took, TRIPS, sizeof(*took), by_size);
 	snprintf(p50, sizeof(p50), "latency/%s-p50", name);
 	snprintf(p99, sizeof(p99), "latency/%s-p99", name);
-	sample(p50, 1, took[TRIPS / 2] / 1000.0);
-	sample(p99, 1, took[TRIPS * 99 / 100] / 1000.0);
+	report(p50, 1, took[TRIPS / 2] / 1000.0);
+	report(p99, 1, took[TRIPS * 99 / 100] / 1000.0);
 }
 
 static void trips_beside(const struct pair *pair, const char *name, int ns, int cpu)
@@ -155,7 +153,7 @@ void work_latency(const struct options *opt)
 
 	run_on(0);
 	must(pair_in(&pair, ns[0], SOCK_STREAM, VMADDR_CID_LOCAL), "connecting");
-	trips(&pair, "warm-up");
+	trips(&pair, NULL);
 	for (i = 0; i < RUNS; i++) {
 		trips(&pair, "alone");
 		trips_beside(&pair, "flood-on-another-cpu", ns[1], 1);

@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -133,14 +132,20 @@ static bool see_all(struct nlmsghdr *head, ssize_t len)
 	return true;
 }
 
-static void dump(void)
+static void dump_all(void)
 {
-	static char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
-	int diag = must_errno(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), "a netlink socket");
+	static union {
+		struct nlmsghdr head;
+		char bytes[32768];
+	} buffer;
+	int diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int len;
 
+	must_errno(diag, "a netlink socket");
 	ask(diag);
-	while (see_all((void *)buffer, must_errno(recv(diag, buffer, sizeof(buffer), 0), "receiving the dump")))
-		;
+	do
+		len = must_errno(recv(diag, &buffer, sizeof(buffer), 0), "receiving a dump");
+	while (see_all(&buffer.head, len));
 	close(diag);
 }
 
@@ -153,8 +158,8 @@ static void judge(const char *missed_name, const char *twice_name)
 		twice += held[i].seen > 1;
 		held[i].seen = 0;
 	}
-	sample(missed_name, count, missed);
-	sample(twice_name, count, twice);
+	report(missed_name, count, missed);
+	report(twice_name, count, twice);
 }
 
 void work_dump(const struct options *opt)
@@ -166,17 +171,17 @@ void work_dump(const struct options *opt)
 	if (opt->argc != 1)
 		fail("dump: how many sockets?");
 	many_files();
-	hold_all(number(opt->argv[0]));
+	hold_all(positive(opt->argv[0]));
 	progress("dump: %ld sockets are there", count);
 	begin = now_ns();
-	dump();
-	sample("dump/milliseconds", count, (now_ns() - begin) / 1e6);
+	dump_all();
+	report("dump/milliseconds", count, (now_ns() - begin) / 1e6);
 	judge("dump/missed-quiet", "dump/twice-quiet");
 	run_on(0);
 	pid = start(churn, NULL);
 	settle(500);
 	for (i = 0; i < opt->runs; i++) {
-		dump();
+		dump_all();
 		judge("dump/missed", "dump/twice");
 	}
 	must_errno(kill(pid, SIGKILL), "stopping the churn");

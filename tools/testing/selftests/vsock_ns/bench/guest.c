@@ -123,7 +123,8 @@ static int get_resources(struct guest *guest)
 {
 	int i;
 
-	guest->memory = mmap(NULL, 2 * QUEUE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	guest->memory = mmap(NULL, 2 * QUEUE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (guest->memory == MAP_FAILED) {
 		guest->memory = NULL;
 		return -errno;
@@ -197,7 +198,8 @@ static const struct vring_used_elem *next_used(struct guest_queue *q, int millis
 	return &q->vring.used->ring[q->seen++ % GUEST_RING];
 }
 
-int guest_receive(struct guest *guest, struct virtio_vsock_hdr *hdr, void *payload, size_t size, int milliseconds)
+int guest_receive(struct guest *guest, struct virtio_vsock_hdr *hdr,
+		  void *payload, size_t size, int milliseconds)
 {
 	struct guest_queue *q = &guest->queues[RX];
 	const struct vring_used_elem *used = next_used(q, milliseconds);

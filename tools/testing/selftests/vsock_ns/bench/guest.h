@@ -57,7 +57,8 @@ int guest_close_device(struct guest *guest);
 void guest_stop(struct guest *guest);
 
 /* Returns the length of the payload, or -ETIMEDOUT. */
-int guest_receive(struct guest *guest, struct virtio_vsock_hdr *hdr, void *payload, size_t size, int milliseconds);
+int guest_receive(struct guest *guest, struct virtio_vsock_hdr *hdr,
+		  void *payload, size_t size, int milliseconds);
 int guest_send(struct guest *guest, const struct virtio_vsock_hdr *hdr, const void *payload);
 /* Turns the addresses of @hdr around, for an answer of kind @op. */
 void guest_answer(struct virtio_vsock_hdr *answer, const struct virtio_vsock_hdr *hdr, uint16_t op);

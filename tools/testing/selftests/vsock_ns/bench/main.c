@@ -3,8 +3,6 @@
  * vsock_bench: one program, a work each. See bench.h for what it prints and
  * Documentation/project/benchmarks.md for what it means.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,8 +14,10 @@ static const struct {
 	const char *about;
 	void (*run)(const struct options *opt);
 } works[] = {
-	{ "connections", "N...", "round trip, connect and close beside N connections", work_connections },
-	{ "tenants", "N...", "connect over loopback and to a VM in one of N namespaces", work_tenants },
+	{ "connections", "N...", "round trip, connect and close beside N connections",
+	  work_connections },
+	{ "tenants", "N...", "connect over loopback and to a VM in one of N namespaces",
+	  work_tenants },
 	{ "vm-close", "N...", "closing a VM beside N others, a connection each", work_vm_close },
 	{ "binds", "N...", "bind to a free port beside N bound sockets", work_binds },
 	{ "stream", "", "what a byte costs, messages of 64 to 65536 bytes", work_stream },
@@ -29,7 +29,7 @@ static const struct {
 	{ "dump", "N", "sock_diag of N sockets while others come and go (two CPUs)", work_dump },
 };
 
-static void usage(FILE *f)
+static void print_help(FILE *f)
 {
 	size_t i;
 
@@ -56,13 +56,13 @@ int main(int argc, char **argv)
 			opt.profile = true;
 			break;
 		case 'r':
-			opt.runs = number(optarg);
+			opt.runs = positive(optarg);
 			break;
 		case 'h':
-			usage(stdout);
+			print_help(stdout);
 			return 0;
 		default:
-			usage(stderr);
+			print_help(stderr);
 			return 2;
 		}
 	}
@@ -74,6 +74,6 @@ int main(int argc, char **argv)
 		works[i].run(&opt);
 		return 0;
 	}
-	usage(stderr);
+	print_help(stderr);
 	return 2;
 }

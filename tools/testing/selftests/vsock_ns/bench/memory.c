@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a socket takes: the object itself, and what the whole machine has less
- * with N sockets, divided by N. Files and inodes, which every socket has, are
- * in the latter.
+ * What a socket takes: the object itself, and what the kernel has more in use
+ * with N sockets, divided by N: objects of slab caches, and all pages that it
+ * allocated (tables, too). Files and inodes, which every socket has, are in both.
  */
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -60,8 +59,8 @@ static void measure(const struct kind *kind, long n, int listener)
 		kind->make(&pairs[i], listener);
 	settle(10000);
 	slab_look(&now);
-	sample(kind->slab, n, slab_bytes(&before, &now) / (double)n);
-	sample(kind->all, n, ((double)kernel_bytes() - bytes) / n);
+	report(kind->slab, n, slab_bytes(&before, &now) / (double)n);
+	report(kind->all, n, ((double)kernel_bytes() - bytes) / n);
 	for (i = 0; i < n / 2; i++) {
 		close(pairs[i].client);
 		close(pairs[i].server);
@@ -87,9 +86,9 @@ void work_memory(const struct options *opt)
 	slab_look(&slabs);
 	object = slab_named(&slabs, "AF_VSOCK");
 	if (object)
-		sample("memory/object", 1, object->size);
+		report("memory/object", 1, object->size);
 	for (i = 0; i < opt->argc; i++)
 		for (k = 0; k < ARRAY_SIZE(kinds); k++)
-			measure(&kinds[k], number(opt->argv[i]), listener);
+			measure(&kinds[k], positive(opt->argv[i]), listener);
 	progress("memory: bytes a socket");
 }

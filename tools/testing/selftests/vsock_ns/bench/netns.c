@@ -18,8 +18,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -137,7 +135,7 @@ static bool parse(const char *line, struct call *call)
 	call->depth = (text - bar - 3) / 2;
 	call->ends = text[0] == '}' || strchr(text, ';');
 	call->begins = text[0] != '}';
-	call->of_module = strchr(text, '[') != NULL;
+	call->of_module = !!strchr(text, '[');
 	if (text[0] == '}')
 		text += strcspn(text, "*") + 2;
 	snprintf(call->name, sizeof(call->name), "%.*s", (int)strcspn(text, " (\n"), text);
@@ -251,7 +249,8 @@ static double creating(int parent, int *ns)
 		ns[i] = must(ns_child_of(parent), "making a namespace");
 	read_trace(add_creating);
 	if (sum.calls != (long)BATCH * found.places)
-		fail("%ld calls of ops_init() for %d namespaces of %d each", sum.calls, BATCH, found.places);
+		fail("%ld calls of " CREATE "() for %d namespaces of %d each",
+		     sum.calls, BATCH, found.places);
 	return (sum.ns - sum.counted * sum.least) / BATCH;
 }
 
@@ -276,16 +275,12 @@ static double deleting(const int *ns)
 
 void work_netns(const struct options *opt)
 {
-	int parent = ns_here();
+	int parent = opt->local ? local_parent() : ns_here();
 	const char *mode = opt->local ? "local" : "global";
 	double create, delete;
 	char name[64];
 	int i, ns[BATCH];
 
-	if (opt->local) {
-		parent = must(ns_global(), "making a namespace");
-		must(choose_for_children(parent, LOCAL), "choosing local");
-	}
 	settle(5000);
 	tracer_prepare();
 	learn(parent);
@@ -295,11 +290,11 @@ void work_netns(const struct options *opt)
 		if (i < 0)
 			continue;
 		snprintf(name, sizeof(name), "netns/create-%s", mode);
-		sample(name, 1, create);
+		report(name, 1, create);
 		snprintf(name, sizeof(name), "netns/delete-%s", mode);
-		sample(name, 1, delete);
+		report(name, 1, delete);
 		snprintf(name, sizeof(name), "netns/instructions-%s", mode);
-		sample(name, 1, create + delete);
+		report(name, 1, create + delete);
 	}
 	set("current_tracer", "nop");
 	progress("netns: share of creating and deleting a %s namespace", mode);

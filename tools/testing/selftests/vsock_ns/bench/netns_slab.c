@@ -4,8 +4,6 @@
  * them minus without, turn by turn on one kernel. It loads and unloads them.
  */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -15,17 +13,6 @@
 /* What is freed late, by kfree_rcu() as a rule, is gone then; idle time is free. */
 #define QUIET_MS 20000
 
-static int parent_of_all(bool local)
-{
-	int parent;
-
-	if (!local)
-		return ns_here();
-	parent = must(ns_global(), "making a namespace");
-	must(choose_for_children(parent, LOCAL), "choosing local");
-	return parent;
-}
-
 /* What HELD namespaces add to each cache: from @before to @held. */
 struct growth {
 	struct slabs before;
@@ -34,7 +21,7 @@ struct growth {
 
 static void measure(struct growth *growth, bool local)
 {
-	int parent = parent_of_all(local);
+	int parent = local ? local_parent() : ns_here();
 	int ns[HELD], i;
 
 	settle(QUIET_MS);
@@ -81,7 +68,7 @@ void work_netns_slab(const struct options *opt)
 		measure(&without, false);
 		modules(true);
 		measure(&with, opt->local);
-		sample(name, 1, share(&without, &with));
+		report(name, 1, share(&without, &with));
 	}
 	progress("%s", name);
 }

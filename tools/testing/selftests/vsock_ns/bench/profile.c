@@ -8,9 +8,6 @@
  * they come on again.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -25,7 +22,7 @@
 #define SHOWN 45
 
 struct function {
-	uint64_t address;
+	unsigned long long address;
 	char name[64];
 	long hits;
 };
@@ -60,7 +57,8 @@ static void load_functions(void)
 	functions = NULL;
 	count = 0;
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%" SCNx64 " %c %63s", &fn.address, &type, fn.name) != 3 || !strchr("tTwW", type))
+		if (sscanf(line, "%llx %c %63s", &fn.address, &type, fn.name) != 3 ||
+		    !strchr("tTwW", type))
 			continue;
 		if (count == room) {
 			room = room ? 2 * room : 1 << 16;
@@ -115,7 +113,8 @@ void profile_begin(void)
 	allow("/proc/sys/kernel/perf_cpu_time_max_percent", "0");
 	allow("/proc/sys/kernel/perf_event_max_sample_rate", "1000000");
 	load_functions();
-	event = must_errno(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC), "perf_event_open");
+	event = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	must_errno(event, "perf_event_open");
 	ring = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, event, 0);
 	if (ring == MAP_FAILED)
 		fail("the ring of perf: %s", strerror(errno));
@@ -154,7 +153,8 @@ void profile_end(const char *work, long n, long operations)
 	user = count_hits();
 	qsort(functions, count, sizeof(*functions), by_hits);
 	for (i = 0; i < SHOWN && functions[i].hits; i++)
-		printf("profile %s %ld %.0f %s\n", work, n, functions[i].hits * each, functions[i].name);
+		printf("profile %s %ld %.0f %s\n", work, n,
+		       functions[i].hits * each, functions[i].name);
 	printf("profile %s %ld %.0f (user)\n", work, n, user * each);
 	munmap(ring, RING_BYTES + sysconf(_SC_PAGESIZE));
 	close(event);

@@ -5,8 +5,6 @@
  * message.
  */
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,7 +77,8 @@ void work_stream(const struct options *opt)
 		per_byte(&pair, kinds[k].size, kinds[k].bytes);
 		section_begin(opt);
 		for (i = 0; i < opt->runs; i++)
-			sample("stream/instructions-a-byte", kinds[k].size, per_byte(&pair, kinds[k].size, kinds[k].bytes));
+			report("stream/instructions-a-byte", kinds[k].size,
+			       per_byte(&pair, kinds[k].size, kinds[k].bytes));
 		section_end("stream", kinds[k].size, opt->runs * kinds[k].bytes / kinds[k].size);
 		close(pair.client);
 		close(pair.server);

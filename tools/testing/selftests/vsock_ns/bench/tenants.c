@@ -12,7 +12,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -96,8 +95,8 @@ static void measure(const struct options *opt, const char *oldest, const char *r
 	connects(&tenants[count - 1]);
 	section_begin(opt);
 	for (i = 0; i < opt->runs; i++) {
-		sample(oldest, count, connects(&tenants[0]));
-		sample(random, count, connects(&tenants[dice(count)]));
+		report(oldest, count, connects(&tenants[0]));
+		report(random, count, connects(&tenants[dice(count)]));
 	}
 	section_end(oldest, count, 2L * opt->runs * REPS);
 	/* Connections that were given up go when their time is over. */
@@ -111,7 +110,7 @@ void work_tenants(const struct options *opt)
 	many_files();
 	settle(5000);
 	for (i = 0; i < opt->argc; i++) {
-		grow_to(opt, number(opt->argv[i]));
+		grow_to(opt, positive(opt->argv[i]));
 		settle(5000);
 		/* In init there is one listener, however many VMs. */
 		if (opt->local || count == 1)

@@ -3,14 +3,8 @@
  * Clocks, results, limits: see bench.h.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -25,19 +19,6 @@
 /* What one may be off without having waited: two units of /proc/stat. */
 #define IDLE_GRACE_NS 20000000ull
 
-void fail(const char *fmt, ...)
-{
-	va_list args;
-
-	fflush(stdout);
-	fputs("vsock_bench: error: ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(1);
-}
-
 int must(int result, const char *what)
 {
 	if (result < 0)
@@ -50,23 +31,10 @@ int must_errno(int result, const char *what)
 	return must(result < 0 ? -errno : result, what);
 }
 
-/* ---- results and progress ---- */
-
-void sample(const char *work, long n, double value)
+void report(const char *work, long n, double value)
 {
 	printf("sample %s %ld %.3f\n", work, n, value);
 	fflush(stdout);
-}
-
-void progress(const char *fmt, ...)
-{
-	va_list args;
-
-	fputs("    ", stderr);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
 }
 
 /* ---- clocks ---- */
@@ -89,11 +57,12 @@ static void sleep_ns(uint64_t ns)
 /* The scheduler's sum for this CPU: what tasks other than idle have had. */
 static uint64_t cpu_time(void)
 {
-	uint64_t sum;
+	unsigned long long sum;
 	FILE *f = fopen("/proc/schedstat", "r");
 
-	if (!f || fscanf(f, "version %*d timestamp %*u cpu0 %*u %*u %*u %*u %*u %*u %" SCNu64, &sum) != 1)
-		fail("/proc/schedstat does not tell the CPU time: a kernel with CONFIG_SCHEDSTATS is needed");
+	if (!f || fscanf(f, "version %*d timestamp %*u cpu0 %*u %*u %*u %*u %*u %*u %llu",
+			 &sum) != 1)
+		fail("/proc/schedstat tells no CPU time: the kernel needs CONFIG_SCHEDSTATS");
 	fclose(f);
 	return sum;
 }
@@ -133,10 +102,10 @@ void settle(unsigned int milliseconds)
 
 static uint64_t idle_time(void)
 {
-	uint64_t ticks;
+	unsigned long long ticks;
 	FILE *f = fopen("/proc/stat", "r");
 
-	if (!f || fscanf(f, "cpu %*u %*u %*u %" SCNu64, &ticks) != 1)
+	if (!f || fscanf(f, "cpu %*u %*u %*u %llu", &ticks) != 1)
 		fail("/proc/stat does not tell the idle time");
 	fclose(f);
 	return ticks * (NS_PER_S / sysconf(_SC_CLK_TCK));
@@ -155,10 +124,11 @@ void section_begin(const struct options *opt)
 
 void section_end(const char *work, long n, long operations)
 {
-	uint64_t idle = idle_time() - idle_before;
+	unsigned long long idle = idle_time() - idle_before;
 
 	if (idle > IDLE_GRACE_NS)
-		fail("%s waited for %" PRIu64 " ns: its time is not a number of instructions", work, idle);
+		fail("%s waited for %llu ns: its time is no number of instructions",
+		     work, idle);
 	if (profiled)
 		profile_end(work, n, operations);
 }
@@ -181,98 +151,25 @@ void run_on(int cpu)
 	must_errno(sched_setaffinity(0, sizeof(set), &set), "choosing a CPU");
 }
 
-/* Gives back what each cache keeps at hand: then the count of objects is exact. */
-static void shrink_slabs(void)
-{
-	DIR *dir = opendir("/sys/kernel/slab");
-	const struct dirent *entry;
-	char path[512];
-	int fd;
-
-	while (dir && (entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		if (write(fd, "1", 1) != 1)
-			fail("%s: %s", path, strerror(errno));
-		close(fd);
-	}
-	if (!dir)
-		fail("/sys/kernel/slab: %s", strerror(errno));
-	closedir(dir);
-}
-
-void slab_look(struct slabs *slabs)
-{
-	FILE *f;
-	char line[512];
-	struct slab *s;
-
-	shrink_slabs();
-	f = fopen("/proc/slabinfo", "r");
-	if (!f)
-		fail("/proc/slabinfo: %s", strerror(errno));
-	slabs->count = 0;
-	while (fgets(line, sizeof(line), f)) {
-		s = &slabs->slab[slabs->count];
-		if (sscanf(line, "%63s %ld %*d %ld", s->name, &s->objects, &s->size) == 3)
-			slabs->count++;
-		if (slabs->count == MAX_SLABS)
-			fail("more slab caches than expected");
-	}
-	fclose(f);
-}
-
-/* NULL: there is none of this name. */
-const struct slab *slab_named(const struct slabs *slabs, const char *name)
-{
-	int i;
-
-	for (i = 0; i < slabs->count; i++)
-		if (!strcmp(slabs->slab[i].name, name))
-			return &slabs->slab[i];
-	return NULL;
-}
-
-/* How many more objects there are, in @now than @before. */
-long slab_growth(const struct slabs *before, const struct slabs *now, const char *name)
-{
-	const struct slab *a = slab_named(before, name);
-	const struct slab *b = slab_named(now, name);
-
-	return (b ? b->objects : 0) - (a ? a->objects : 0);
-}
-
-/* In pages: slab caches, big pieces of kmalloc() and vmalloc(). */
-uint64_t kernel_bytes(void)
-{
-	FILE *f;
-	uint64_t kb, sum = 0;
-	char line[128];
-
-	shrink_slabs();
-	f = fopen("/proc/meminfo", "r");
-	if (!f)
-		fail("/proc/meminfo: %s", strerror(errno));
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Slab: %" SCNu64, &kb) == 1 || sscanf(line, "VmallocUsed: %" SCNu64, &kb) == 1)
-			sum += kb * 1024;
-	fclose(f);
-	return sum;
-}
-
 void modules(bool load)
 {
 	const char *command = load ?
 		"modprobe -a vsock vsock_loopback vhost_vsock vsock_diag" :
-		"rmmod vsock_diag vhost_vsock vsock_loopback vmw_vsock_virtio_transport_common vsock";
+		"modprobe -r vsock_diag vhost_vsock vsock_loopback";
 
 	if (system(command))
 		fail("%s", command);
 }
 
 /* ---- numbers ---- */
+
+/* For qsort(). */
+int by_size(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
 
 uint32_t dice(uint32_t sides)
 {
@@ -284,7 +181,7 @@ uint32_t dice(uint32_t sides)
 	return state % sides;
 }
 
-long number(const char *text)
+long positive(const char *text)
 {
 	char *end;
 	long n = strtol(text, &end, 10);
@@ -322,6 +219,16 @@ void round_trip(const struct pair *pair)
 	pass(pair->server, pair->client);
 }
 
+/* Its children are local. */
+int local_parent(void)
+{
+	int parent = must(ns_global(), "making a namespace");
+
+	must(choose_for_children(parent, LOCAL),
+	     "choosing local (is this a kernel with vsock namespaces?)");
+	return parent;
+}
+
 /* Where a tenant lives: a local namespace of its own, or init. */
 int tenant_namespace(const struct options *opt)
 {
@@ -329,10 +236,8 @@ int tenant_namespace(const struct options *opt)
 
 	if (!opt->local)
 		return ns_here();
-	if (parent < 0) {
-		parent = must(ns_global(), "making a namespace");
-		must(choose_for_children(parent, LOCAL), "choosing local (is this a kernel with vsock namespaces?)");
-	}
+	if (parent < 0)
+		parent = local_parent();
 	return must(ns_child_of(parent), "making a local namespace");
 }
 

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -45,13 +44,6 @@ static void other_vm(long i)
 
 	must(guest_start(&guest, FIRST_OTHER + i), "starting a guest");
 	connection_to(&guest);
-}
-
-static int by_size(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
 }
 
 /* What the machine does by itself in the time that is given to a close. */
@@ -99,13 +91,13 @@ void work_vm_close(const struct options *opt)
 	many_files();
 	settle(5000);
 	for (i = 0; i < opt->argc; i++) {
-		for (; count < number(opt->argv[i]); count++)
+		for (; count < positive(opt->argv[i]); count++)
 			other_vm(count);
 		background = background_cost();
 		for (run = 0; run < WARM_UP; run++)
 			close_one(background);
 		for (run = 0; run < opt->runs; run++)
-			sample("vm-close/vm-close", count, close_one(background));
+			report("vm-close/vm-close", count, close_one(background));
 		progress("vm-close: N = %ld", count);
 	}
 }
