@@ -10,22 +10,25 @@
 
 struct net;
 struct sock;
+struct vsock_dump_net;
 struct vsock_sock;
 struct vsock_transport;
 
 /**
  * struct vsock_node - an entry in the list of all sockets of a namespace
  * @list: link
- * @is_cursor: the entry is not a socket, but a place where a dump goes on
+ * @owner: the list, or NULL if this is not a socket, but a cursor: a place where
+ *	a dump goes on
  */
 struct vsock_node {
 	struct list_head list;
-	bool is_cursor;
+	struct vsock_dump_net *owner;
 };
 
 int vsock_dump_register(void);
 void vsock_dump_unregister(void);
 
+int vsock_dump_prepare(struct vsock_sock *vsk, gfp_t gfp);
 void vsock_dump_add(struct vsock_sock *vsk);
 void vsock_dump_del(struct vsock_sock *vsk);
 

@@ -20,7 +20,20 @@
 #include <linux/types.h>
 #include <net/net_namespace.h>
 
+/**
+ * enum vsock_ns_part - parts of AF_VSOCK that only some namespaces need
+ * @VSOCK_NS_LOOPBACK: packets on their way, in namespaces that are a scope
+ * @VSOCK_NS_SOCKETS: list of sockets, in namespaces that ever had one
+ * @VSOCK_NS_PARTS: how many there are
+ */
+enum vsock_ns_part {
+	VSOCK_NS_LOOPBACK,
+	VSOCK_NS_SOCKETS,
+	VSOCK_NS_PARTS
+};
+
 struct net *vsock_ns_scope(const struct net *net);
+void **vsock_ns_part(const struct net *net, enum vsock_ns_part part);
 u32 vsock_ns_next_port(const struct net *net);
 
 int vsock_ns_register(void);

@@ -16,10 +16,11 @@
 #include <linux/array_size.h>
 #include <linux/list.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <net/af_vsock.h>
-#include <net/netns/generic.h>
 #include <net/vsock_dump.h>
+#include <net/vsock_ns.h>
 
 /* A dump lets others have the list after so many entries. */
 #define VSOCK_DUMP_BATCH	512
@@ -29,22 +30,63 @@ struct vsock_dump_net {
 	struct list_head sockets;
 };
 
-static unsigned int vsock_dump_id __read_mostly;
-
+/* The list of a namespace, or NULL if no socket was ever made in it. */
 static struct vsock_dump_net *vsock_dump_net(const struct net *net)
 {
-	return net_generic(net, vsock_dump_id);
+	void **part = vsock_ns_part(net, VSOCK_NS_SOCKETS);
+
+	return smp_load_acquire(part); /* vsock_dump_make() */
+}
+
+static struct vsock_dump_net *vsock_dump_make(const struct net *net, gfp_t gfp)
+{
+	void **part = vsock_ns_part(net, VSOCK_NS_SOCKETS);
+	struct vsock_dump_net *dn;
+
+	dn = kmalloc(sizeof(*dn), gfp | __GFP_ACCOUNT);
+	if (!dn)
+		return NULL;
+
+	spin_lock_init(&dn->lock);
+	INIT_LIST_HEAD(&dn->sockets);
+	/* Whoever finds it must find it whole: vsock_dump_net() */
+	if (cmpxchg_release(part, NULL, dn)) {
+		kfree(dn);
+		dn = smp_load_acquire(part); /* another made it */
+	}
+
+	return dn;
+}
+
+/**
+ * vsock_dump_prepare() - see that there is a list for a new socket
+ * @vsk: the socket, in its namespace
+ * @gfp: how to allocate
+ *
+ * Context: as @gfp says.
+ * Return: 0 or -ENOMEM.
+ */
+int vsock_dump_prepare(struct vsock_sock *vsk, gfp_t gfp)
+{
+	struct net *net = sock_net(sk_vsock(vsk));
+	struct vsock_dump_net *dn = vsock_dump_net(net);
+
+	if (!dn)
+		dn = vsock_dump_make(net, gfp);
+	vsk->node.owner = dn;
+
+	return dn ? 0 : -ENOMEM;
 }
 
 /**
  * vsock_dump_add() - put a new socket on the list
- * @vsk: the socket
+ * @vsk: the socket, after vsock_dump_prepare()
  *
  * Context: process context or softirq.
  */
 void vsock_dump_add(struct vsock_sock *vsk)
 {
-	struct vsock_dump_net *dn = vsock_dump_net(sock_net(sk_vsock(vsk)));
+	struct vsock_dump_net *dn = vsk->node.owner;
 
 	spin_lock_bh(&dn->lock);
 	list_add_tail(&vsk->node.list, &dn->sockets);
@@ -60,12 +102,11 @@ void vsock_dump_add(struct vsock_sock *vsk)
  */
 void vsock_dump_del(struct vsock_sock *vsk)
 {
-	struct vsock_dump_net *dn;
+	struct vsock_dump_net *dn = vsk->node.owner;
 
 	if (list_empty(&vsk->node.list))
 		return;
 
-	dn = vsock_dump_net(sock_net(sk_vsock(vsk)));
 	spin_lock_bh(&dn->lock);
 	list_del_init(&vsk->node.list);
 	spin_unlock_bh(&dn->lock);
@@ -76,13 +117,19 @@ void vsock_dump_del(struct vsock_sock *vsk)
  * @cursor: the caller's until vsock_dump_stop()
  * @net: namespace that the caller holds as long
  *
+ * In a namespace where no socket was ever made, the cursor is on no list.
+ *
  * Context: process context or softirq.
  */
 void vsock_dump_start(struct vsock_node *cursor, const struct net *net)
 {
 	struct vsock_dump_net *dn = vsock_dump_net(net);
 
-	cursor->is_cursor = true;
+	cursor->owner = NULL;
+	INIT_LIST_HEAD(&cursor->list);
+	if (!dn)
+		return;
+
 	spin_lock_bh(&dn->lock);
 	list_add(&cursor->list, &dn->sockets);
 	spin_unlock_bh(&dn->lock);
@@ -118,10 +165,13 @@ int vsock_dump_next(struct vsock_node *cursor, const struct net *net,
 	struct vsock_node *node;
 	int err = 0;
 
+	if (list_empty(&cursor->list))
+		return 0;
+
 	spin_lock_bh(&dn->lock);
 	while (!list_is_last(&cursor->list, &dn->sockets)) {
 		node = list_next_entry(cursor, list);
-		if (!node->is_cursor) {
+		if (node->owner) {
 			struct vsock_sock *vsk =
 				container_of(node, struct vsock_sock, node);
 
@@ -153,6 +203,9 @@ EXPORT_SYMBOL_GPL(vsock_dump_next);
 void vsock_dump_stop(struct vsock_node *cursor, const struct net *net)
 {
 	struct vsock_dump_net *dn = vsock_dump_net(net);
+
+	if (list_empty(&cursor->list))
+		return;
 
 	spin_lock_bh(&dn->lock);
 	list_del(&cursor->list);
@@ -216,24 +269,20 @@ void vsock_for_each_socket(const struct vsock_transport *transport,
 	rcu_read_unlock();
 }
 
-static int __net_init vsock_dump_init_net(struct net *net)
+static void __net_exit vsock_dump_exit_net(struct net *net)
 {
 	struct vsock_dump_net *dn = vsock_dump_net(net);
 
-	spin_lock_init(&dn->lock);
-	INIT_LIST_HEAD(&dn->sockets);
-
-	return 0;
+	WARN_ON_ONCE(dn && !list_empty(&dn->sockets));
+	kfree(dn);
 }
 
 static struct pernet_operations vsock_dump_ops = {
-	.init	= vsock_dump_init_net,
-	.id	= &vsock_dump_id,
-	.size	= sizeof(struct vsock_dump_net),
+	.exit	= vsock_dump_exit_net,
 };
 
 /**
- * vsock_dump_register() - make the lists of all namespaces
+ * vsock_dump_register() - from now on, free lists with their namespaces
  *
  * Context: process context, may sleep; module initialization only.
  * Return: 0 or a negative errno.

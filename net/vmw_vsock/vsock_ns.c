@@ -44,6 +44,7 @@
  * @scope: the namespace whose CIDs and ports are used here, constant
  * @child: mode of namespaces made by tasks of this one, VSOCK_NS_* bits
  * @next_port: where the search for a free port goes on, 0 before the first
+ * @parts: what other parts of AF_VSOCK keep here, NULL or theirs
  * @header: the registered sysctls
  * @table: their description; here, as it has to point back to this state
  */
@@ -51,6 +52,7 @@ struct vsock_ns {
 	struct net *scope;
 	unsigned int child;
 	u32 next_port;
+	void *parts[VSOCK_NS_PARTS];
 #ifdef CONFIG_SYSCTL
 	struct ctl_table_header *header;
 	struct ctl_table table[2];
@@ -83,6 +85,24 @@ struct net *vsock_ns_scope(const struct net *net)
 	return vsock_ns(net)->scope;
 }
 EXPORT_SYMBOL_GPL(vsock_ns_scope);
+
+/**
+ * vsock_ns_part() - where a part of AF_VSOCK keeps its state of a namespace
+ * @net: a namespace that the caller keeps alive
+ * @part: the part
+ *
+ * One pernet_operations for all: each with memory of its own takes some 900
+ * instructions of creating a namespace, most of which never use AF_VSOCK. A
+ * part frees what it put there in an .exit of its own, which comes earlier.
+ *
+ * Context: any.
+ * Return: the place of a pointer, NULL at first.
+ */
+void **vsock_ns_part(const struct net *net, enum vsock_ns_part part)
+{
+	return &vsock_ns(net)->parts[part];
+}
+EXPORT_SYMBOL_GPL(vsock_ns_part);
 
 /**
  * vsock_ns_next_port() - propose a port for a bind to VMADDR_PORT_ANY

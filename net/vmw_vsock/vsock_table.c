@@ -225,10 +225,9 @@ static bool vsock_walk_bound(const struct vsock_key *key, u32 cid, bool peek,
 }
 
 /* A new entry comes before others with the same key, so it is inserted first:
- * one look into the table if no other has the port. Until it is marked as bound,
- * lookups pass it by.
+ * one look if no other has the port. Until it is marked, lookups pass it by.
  */
-static int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
+static __flatten int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 {
 	const struct vsock_key key = { vsk->scope, port };
 	struct vsock_entry *entry = vsk->links.entry;
@@ -252,7 +251,8 @@ static int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 		return -EADDRINUSE;
 	}
 
-	vsock_addr_init(&vsk->local_addr, cid, port);
+	vsk->local_addr.svm_cid = cid;
+	vsk->local_addr.svm_port = port;
 	sock_hold(sk_vsock(vsk));
 	smp_mb__before_atomic(); /* pairs with test_bit_acquire() */
 	set_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
@@ -295,7 +295,7 @@ int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr)
  *
  * Context: any but hard interrupt. The caller has a reference of its own.
  */
-void vsock_remove_bound(struct vsock_sock *vsk)
+void __flatten vsock_remove_bound(struct vsock_sock *vsk)
 {
 	if (!test_and_clear_bit(VSOCK_LINKS_BOUND, &vsk->links.flags))
 		return;
@@ -337,13 +337,13 @@ EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
  * vsock_insert_connected() - let packets of its peer find a socket
  * @vsk: socket that is not connected; its two addresses are complete
  *
- * The table holds a reference. Should there be a socket with the same peer
- * and the same local port already, packets go to the newer one.
+ * The table holds a reference. Of two sockets with the same peer and the same
+ * local port, packets go to the newer one.
  *
  * Context: lock_sock() is held, or nobody else has the socket.
  * Return: 0, or -ENOMEM; then nothing has changed, and there is no connection.
  */
-int vsock_insert_connected(struct vsock_sock *vsk)
+int __flatten vsock_insert_connected(struct vsock_sock *vsk)
 {
 	const struct vsock_key key = {
 		.scope		= vsk->scope,
@@ -382,7 +382,7 @@ EXPORT_SYMBOL_GPL(vsock_insert_connected);
  *
  * Context: any but hard interrupt. The caller has a reference of its own.
  */
-void vsock_remove_connected(struct vsock_sock *vsk)
+void __flatten vsock_remove_connected(struct vsock_sock *vsk)
 {
 	if (!test_and_clear_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags))
 		return;
