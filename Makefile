@@ -10,6 +10,7 @@
 ##   make series    patches for git am: build/K/series/*.patch
 ##   make tree      a git work tree, a commit a patch, to edit in: build/K/tree
 ##   make refresh   writes what was changed there back to patches/ and our files
+##   make kunit     the KUnit suites, on User Mode Linux; SMP=1: races, in QEMU
 ##   make bench     instructions and times on stock, ours and mainline: build/bench/
 ##   make lint      looks over the series, the C and the scripts
 ##   make clean     removes build/ (downloads stay in ~/.cache/vsock-netns)
@@ -20,6 +21,7 @@
 ##   STOCK=1        vm, check: the kernel's own modules
 ##   CMD= MODULES=  vm: what to run, and what to load before (tools/vm/vm --help)
 ##   TESTS='a b'    check: only these test programs
+##   SMP=1          kunit: two CPUs, with KASAN and lockdep
 ##   SIGNOFF='Name <mail>'  series: signs the patches off
 
 K ?= 6.12
@@ -27,7 +29,7 @@ K ?= 6.12
 # As given: what looks like a make variable in CMD is the guest shell's business.
 override CMD := $(value CMD)
 override SIGNOFF := $(value SIGNOFF)
-export K KSRC STOCK CMD TESTS SIGNOFF
+export K KSRC STOCK CMD TESTS SMP SIGNOFF
 
 # MODULES= (none at all) is not the same as no MODULES.
 ifneq ($(origin MODULES),undefined)
@@ -38,7 +40,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check modules vm series tree refresh bench lint clean
+.PHONY: help demo check modules vm series tree refresh kunit bench lint clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -47,6 +49,7 @@ vm:      ; @tools/vm/vm
 series:  ; @tools/series/series
 tree:    ; @tools/series/tree
 refresh: ; @tools/series/refresh
+kunit:   ; @tools/vm/kunit
 bench:   ; @tools/vm/bench
 lint:    ; @tools/lint
 clean:   ; rm -rf build

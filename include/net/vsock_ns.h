@@ -34,6 +34,7 @@ enum vsock_ns_part {
 
 struct net *vsock_ns_scope(const struct net *net);
 void **vsock_ns_part(const struct net *net, enum vsock_ns_part part);
+u32 vsock_ns_port_from(u32 port);
 u32 vsock_ns_next_port(const struct net *net);
 
 int vsock_ns_register(void);

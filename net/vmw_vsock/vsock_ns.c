@@ -105,6 +105,21 @@ void **vsock_ns_part(const struct net *net, enum vsock_ns_part part)
 EXPORT_SYMBOL_GPL(vsock_ns_part);
 
 /**
+ * vsock_ns_port_from() - the first port of the search for a free one
+ * @port: any number
+ *
+ * Context: any.
+ * Return: @port, or the first that is not reserved if @port is reserved or none.
+ */
+u32 vsock_ns_port_from(u32 port)
+{
+	if (port <= LAST_RESERVED_PORT || port == VMADDR_PORT_ANY)
+		return LAST_RESERVED_PORT + 1;
+
+	return port;
+}
+
+/**
  * vsock_ns_next_port() - propose a port for a bind to VMADDR_PORT_ANY
  * @net: namespace of the socket
  *
@@ -119,13 +134,14 @@ u32 vsock_ns_next_port(const struct net *net)
 {
 	struct vsock_ns *ns = vsock_ns(net);
 
-	if (!ns->next_port)
-		ns->next_port = get_random_u32_above(LAST_RESERVED_PORT);
-	if (ns->next_port <= LAST_RESERVED_PORT ||
-	    ns->next_port == VMADDR_PORT_ANY)
-		ns->next_port = LAST_RESERVED_PORT + 1;
+	u32 port = ns->next_port;
 
-	return ns->next_port++;
+	if (!port)
+		port = get_random_u32_above(LAST_RESERVED_PORT);
+	port = vsock_ns_port_from(port);
+	ns->next_port = port + 1;
+
+	return port;
 }
 
 /* Runs in .init: current is the creator, still in the parent namespace. */

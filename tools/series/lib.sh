@@ -14,7 +14,7 @@ EMAIL='vsock-netns@project.invalid'
 TRAILER=
 EPOCH=1735689600		# all commits have fixed dates, so that the same input gives the same hashes
 # What it takes to build the module family from a few files.
-FAMILY_FILES=(net/vmw_vsock drivers/vhost/Makefile drivers/vhost/vsock.c drivers/vhost/vhost.h
+FAMILY_FILES=(net/vmw_vsock drivers/vhost/Makefile drivers/vhost/Kconfig drivers/vhost/vsock.c drivers/vhost/vhost.h
 	include/net/af_vsock.h include/net/vsock_addr.h include/linux/virtio_vsock.h)
 
 # The user's git settings change neither hashes nor diffs.

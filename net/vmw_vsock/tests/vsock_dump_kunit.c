@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The list of all sockets of a namespace
+ */
+#include "vsock_kunit.h"
+
+#define SOCKETS	10
+
+struct dump {
+	struct vsock_node cursor;
+	struct vsock_sock **vsks;
+	int seen[SOCKETS];
+	int order[2 * SOCKETS];
+	int count;
+	int pause_after;
+};
+
+static int see(struct sock *sk, void *arg)
+{
+	struct dump *dump = arg;
+	int i;
+
+	if (dump->pause_after && dump->count == dump->pause_after)
+		return -EMSGSIZE;
+
+	for (i = 0; i < SOCKETS && sk_vsock(dump->vsks[i]) != sk; i++)
+		;
+	if (i == SOCKETS)
+		return 0; /* not one of the test's */
+
+	dump->seen[i]++;
+	dump->order[dump->count++] = i;
+
+	return 0;
+}
+
+static struct dump *build_dump(struct kunit *test, struct vsock_sock **vsks)
+{
+	struct dump *dump = kunit_kzalloc(test, sizeof(*dump), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, dump);
+	dump->vsks = vsks;
+
+	return dump;
+}
+
+static struct vsock_sock **build_list(struct kunit *test)
+{
+	struct net *scope = build_scope(test);
+	struct vsock_sock **vsks;
+	int i;
+
+	vsks = kunit_kmalloc_array(test, SOCKETS, sizeof(*vsks), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, vsks);
+	for (i = 0; i < SOCKETS; i++) {
+		vsks[i] = build_socket(test, scope);
+		vsock_dump_add(vsks[i]);
+	}
+
+	return vsks;
+}
+
+static void a_dump_shows_each_socket_once_in_order(struct kunit *test)
+{
+	struct vsock_sock **vsks = build_list(test);
+	struct dump *dump = build_dump(test, vsks);
+	int i;
+
+	vsock_dump_start(&dump->cursor, &init_net);
+	KUNIT_EXPECT_EQ(test, vsock_dump_next(&dump->cursor, &init_net, see,
+					      dump), 0);
+	KUNIT_EXPECT_EQ(test, vsock_dump_next(&dump->cursor, &init_net, see,
+					      dump), 0);
+	vsock_dump_stop(&dump->cursor, &init_net);
+
+	KUNIT_EXPECT_EQ(test, dump->count, SOCKETS);
+	for (i = 0; i < SOCKETS; i++)
+		KUNIT_EXPECT_EQ(test, dump->order[i], i);
+}
+
+static void a_dump_goes_on_where_it_paused(struct kunit *test)
+{
+	struct vsock_sock **vsks = build_list(test);
+	struct dump *dump = build_dump(test, vsks);
+	int i;
+
+	vsock_dump_start(&dump->cursor, &init_net);
+	for (dump->pause_after = 1; dump->pause_after < SOCKETS;
+	     dump->pause_after++) {
+		KUNIT_EXPECT_EQ(test,
+				vsock_dump_next(&dump->cursor, &init_net, see,
+						dump), -EMSGSIZE);
+		KUNIT_EXPECT_EQ(test, dump->count, dump->pause_after);
+	}
+	dump->pause_after = 0;
+	KUNIT_EXPECT_EQ(test, vsock_dump_next(&dump->cursor, &init_net, see,
+					      dump), 0);
+	vsock_dump_stop(&dump->cursor, &init_net);
+
+	for (i = 0; i < SOCKETS; i++)
+		KUNIT_EXPECT_EQ(test, dump->seen[i], 1);
+}
+
+/* The one before the cursor, the one that is next, one far off; and new ones. */
+static void what_comes_and_goes_disturbs_no_dump(struct kunit *test)
+{
+	struct vsock_sock **vsks = build_list(test);
+	struct dump *dump = build_dump(test, vsks);
+	int i;
+
+	dump->pause_after = 4;
+	vsock_dump_start(&dump->cursor, &init_net);
+	vsock_dump_next(&dump->cursor, &init_net, see, dump);
+	vsock_dump_del(vsks[3]);
+	vsock_dump_del(vsks[4]);
+	vsock_dump_del(vsks[8]);
+	vsock_dump_add(build_socket(test, vsks[0]->scope));
+	dump->pause_after = 0;
+	KUNIT_EXPECT_EQ(test, vsock_dump_next(&dump->cursor, &init_net, see,
+					      dump), 0);
+	vsock_dump_stop(&dump->cursor, &init_net);
+
+	for (i = 0; i < SOCKETS; i++)
+		KUNIT_EXPECT_EQ(test, dump->seen[i], i != 4 && i != 8);
+}
+
+static void dumps_pass_each_other(struct kunit *test)
+{
+	struct vsock_sock **vsks = build_list(test);
+	struct dump *a = build_dump(test, vsks), *b = build_dump(test, vsks);
+	int i;
+
+	vsock_dump_start(&a->cursor, &init_net);
+	a->pause_after = 5;
+	vsock_dump_next(&a->cursor, &init_net, see, a);
+	vsock_dump_start(&b->cursor, &init_net);
+	b->pause_after = 7;
+	vsock_dump_next(&b->cursor, &init_net, see, b);
+	a->pause_after = 0;
+	b->pause_after = 0;
+	vsock_dump_next(&a->cursor, &init_net, see, a);
+	vsock_dump_stop(&a->cursor, &init_net);
+	vsock_dump_next(&b->cursor, &init_net, see, b);
+	vsock_dump_stop(&b->cursor, &init_net);
+
+	for (i = 0; i < SOCKETS; i++) {
+		KUNIT_EXPECT_EQ(test, a->seen[i], 1);
+		KUNIT_EXPECT_EQ(test, b->seen[i], 1);
+	}
+}
+
+static void closed_sockets_are_shown_while_connected(struct kunit *test)
+{
+	struct vsock_sock **vsks = build_list(test);
+	struct dump *dump = build_dump(test, vsks);
+
+	sock_set_flag(sk_vsock(vsks[2]), SOCK_DEAD);
+	sock_set_flag(sk_vsock(vsks[6]), SOCK_DEAD);
+	vsock_addr_init(&vsks[6]->local_addr, VMADDR_CID_HOST, 1);
+	vsock_addr_init(&vsks[6]->remote_addr, 3, 1);
+	KUNIT_ASSERT_EQ(test, vsock_insert_connected(vsks[6]), 0);
+
+	vsock_dump_start(&dump->cursor, &init_net);
+	vsock_dump_next(&dump->cursor, &init_net, see, dump);
+	vsock_dump_stop(&dump->cursor, &init_net);
+
+	KUNIT_EXPECT_EQ(test, dump->seen[2], 0);
+	KUNIT_EXPECT_EQ(test, dump->seen[6], 1);
+	KUNIT_EXPECT_EQ(test, dump->count, SOCKETS - 1);
+}
+
+static void a_socket_leaves_its_list_once(struct kunit *test)
+{
+	struct vsock_sock *vsk = build_socket(test, build_scope(test));
+
+	vsock_dump_del(vsk);
+	vsock_dump_add(vsk);
+	KUNIT_EXPECT_FALSE(test, list_empty(&vsk->node.list));
+	vsock_dump_del(vsk);
+	KUNIT_EXPECT_TRUE(test, list_empty(&vsk->node.list));
+	vsock_dump_del(vsk);
+}
+
+static int visits;
+
+static void visit(struct sock *sk)
+{
+	visits++;
+	WARN_ON_ONCE(refcount_read(&sk->sk_refcnt) < 2);
+}
+
+static bool want_even(const struct vsock_sock *vsk)
+{
+	return vsk->local_addr.svm_port % 2 == 0;
+}
+
+static void a_transport_visits_its_own(struct kunit *test)
+{
+	static const struct vsock_transport mine, other;
+	struct vsock_sock **vsks = build_list(test);
+	int i;
+
+	for (i = 0; i < SOCKETS; i++) {
+		vsks[i]->transport = i < 6 ? &mine : &other;
+		vsks[i]->local_addr.svm_port = i;
+	}
+	visits = 0;
+	vsock_for_each_socket(&mine, want_even, visit);
+	KUNIT_EXPECT_EQ(test, visits, 3);
+	for (i = 0; i < SOCKETS; i++)
+		EXPECT_REFS(test, vsks[i], 1);
+}
+
+/* More than are taken under one hold of the lock. */
+static void a_transport_visits_all_of_many(struct kunit *test)
+{
+	static const struct vsock_transport mine;
+	struct net *scope = build_scope(test);
+	struct vsock_sock *vsk;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		vsk = build_socket(test, scope);
+		vsk->transport = &mine;
+		vsk->local_addr.svm_port = 0;
+		vsock_dump_add(vsk);
+	}
+	visits = 0;
+	vsock_for_each_socket(&mine, want_even, visit);
+	KUNIT_EXPECT_EQ(test, visits, 1000);
+}
+
+static struct kunit_case vsock_dump_cases[] = {
+	KUNIT_CASE(a_dump_shows_each_socket_once_in_order),
+	KUNIT_CASE(a_dump_goes_on_where_it_paused),
+	KUNIT_CASE(what_comes_and_goes_disturbs_no_dump),
+	KUNIT_CASE(dumps_pass_each_other),
+	KUNIT_CASE(closed_sockets_are_shown_while_connected),
+	KUNIT_CASE(a_socket_leaves_its_list_once),
+	KUNIT_CASE(a_transport_visits_its_own),
+	KUNIT_CASE(a_transport_visits_all_of_many),
+	{}
+};
+
+static struct kunit_suite vsock_dump_suite = {
+	.name = "vsock_dump",
+	.test_cases = vsock_dump_cases,
+};
+
+kunit_test_suite(vsock_dump_suite);
