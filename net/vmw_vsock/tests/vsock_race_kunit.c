@@ -54,7 +54,7 @@ static void look(struct race *race, bool must)
 	int i;
 
 	for (i = 0; i < POOL; i++) {
-		vsk = find_connected(race->scope, CID, i, LOCAL);
+		vsk = find_connected(race->scope, CID, i, LOCAL + i);
 		race->found += !!vsk;
 		race->missed += must && !vsk;
 		race->wrong += vsk && vsk != race->vsks[i];
@@ -88,7 +88,8 @@ static void build_pool(struct kunit *test, struct race *race)
 	int i;
 
 	for (i = 0; i < POOL; i++) {
-		race->vsks[i] = build_peer_of(test, race->scope, LOCAL, CID, i);
+		race->vsks[i] = build_peer_of(test, race->scope, LOCAL + i,
+					      CID, i);
 		KUNIT_ASSERT_EQ(test, bind_to(race->vsks[i], VMADDR_CID_ANY,
 					      LOCAL + i), 0);
 	}
@@ -105,7 +106,6 @@ static void growth_and_shrink_hide_nobody(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vsks);
 	for (i = 0; i < count; i++) {
 		vsks[i] = build_socket(test, race->scope);
-		vsock_addr_init(&vsks[i]->local_addr, VMADDR_CID_HOST, LOCAL);
 		vsock_addr_init(&vsks[i]->remote_addr, CID + 1, i);
 	}
 	build_pool(test, race);
@@ -113,12 +113,11 @@ static void growth_and_shrink_hide_nobody(struct kunit *test)
 	task = start(test, look_for_all, race);
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < count; i++) {
-			KUNIT_EXPECT_EQ(test, vsock_insert_connected(vsks[i]),
-					0);
 			KUNIT_EXPECT_EQ(test,
 					bind_to(vsks[i], VMADDR_CID_ANY,
 						2 * LOCAL + i), 0);
-			vsks[i]->local_addr.svm_port = LOCAL;
+			KUNIT_EXPECT_EQ(test, vsock_insert_connected(vsks[i]),
+					0);
 			cond_resched();
 		}
 		for (i = 0; i < count; i++) {
@@ -156,7 +155,6 @@ static void a_recycled_entry_is_not_mistaken(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, bind_to(race->vsks[i],
 						      VMADDR_CID_ANY,
 						      LOCAL + i), 0);
-			race->vsks[i]->local_addr.svm_port = LOCAL;
 			KUNIT_EXPECT_EQ(test,
 					vsock_insert_connected(race->vsks[i]),
 					0);
