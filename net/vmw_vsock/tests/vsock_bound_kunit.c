@@ -157,32 +157,46 @@ static void a_socket_can_be_bound_again_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vsk->local_addr.svm_port, PORT + 1);
 }
 
-/* 24 tries, each with the next port. */
-static void free_ports_are_looked_for_in_order(struct kunit *test)
+/* Binds to any port where the next @taken are not free. */
+static int bind_beyond(struct kunit *test, int taken, u32 *port)
 {
 	struct net *scope = build_scope(test);
 	struct vsock_sock *vsk = build_socket(test, scope);
-	u32 port;
-	int i;
+	int err;
 
 	KUNIT_ASSERT_EQ(test, bind_to(vsk, ANY, VMADDR_PORT_ANY), 0);
-	port = vsk->local_addr.svm_port;
-	KUNIT_EXPECT_GT(test, port, LAST_RESERVED_PORT);
-	for (i = 0; i < 24; i++) {
-		port = vsock_ns_port_from(port + 1);
-		KUNIT_ASSERT_EQ(test,
-				bind_to(build_socket(test, scope), ANY, port),
-				0);
+	*port = vsk->local_addr.svm_port;
+	KUNIT_EXPECT_GT(test, *port, LAST_RESERVED_PORT);
+	while (taken--) {
+		*port = vsock_ns_port_from(*port + 1);
+		KUNIT_ASSERT_EQ(test, bind_to(build_socket(test, scope), ANY,
+					      *port), 0);
 	}
 
 	vsk = build_socket(test, scope);
-	KUNIT_EXPECT_EQ(test, bind_to(vsk, ANY, VMADDR_PORT_ANY),
+	err = bind_to(vsk, ANY, VMADDR_PORT_ANY);
+	if (err) {
+		KUNIT_EXPECT_FALSE(test, vsock_addr_bound(&vsk->local_addr));
+		EXPECT_REFS(test, vsk, 1);
+		*port = 0;
+	} else {
+		*port = vsk->local_addr.svm_port - *port;
+	}
+
+	return err;
+}
+
+/* 24 tries, each with the next port. */
+static void free_ports_are_looked_for_in_order(struct kunit *test)
+{
+	u32 distance;
+
+	KUNIT_EXPECT_EQ(test, bind_beyond(test, 0, &distance), 0);
+	KUNIT_EXPECT_EQ(test, distance, 1);
+	KUNIT_EXPECT_EQ(test, bind_beyond(test, 23, &distance), 0);
+	KUNIT_EXPECT_EQ(test, distance, 1);
+	KUNIT_EXPECT_EQ(test, bind_beyond(test, 24, &distance),
 			-EADDRNOTAVAIL);
-	KUNIT_EXPECT_FALSE(test, vsock_addr_bound(&vsk->local_addr));
-	EXPECT_REFS(test, vsk, 1);
-	KUNIT_EXPECT_EQ(test, bind_to(vsk, ANY, VMADDR_PORT_ANY), 0);
-	KUNIT_EXPECT_EQ(test, vsk->local_addr.svm_port,
-			vsock_ns_port_from(port + 1));
 }
 
 static void the_search_for_ports_wraps(struct kunit *test)
