@@ -12,6 +12,7 @@
 ##   make refresh   writes what was changed there back to patches/ and our files
 ##   make kunit     the KUnit suites, on User Mode Linux; SMP=1: races, in QEMU
 ##   make bench     instructions and times on stock, ours and mainline: build/bench/
+##   make nightly   all that is too long for every change: hours
 ##   make lint      looks over the series, the C and the scripts
 ##   make clean     removes build/ (downloads stay in ~/.cache/vsock-netns)
 ##
@@ -22,6 +23,7 @@
 ##   CMD= MODULES=  vm: what to run, and what to load before (tools/vm/vm --help)
 ##   TESTS='a b'    check: only these test programs
 ##   SMP=1          kunit: two CPUs, with KASAN and lockdep
+##   KCSAN=1        kunit: two CPUs, with KCSAN
 ##   SIGNOFF='Name <mail>'  series: signs the patches off
 
 K ?= 6.12
@@ -29,7 +31,7 @@ K ?= 6.12
 # As given: what looks like a make variable in CMD is the guest shell's business.
 override CMD := $(value CMD)
 override SIGNOFF := $(value SIGNOFF)
-export K KSRC STOCK CMD TESTS SMP SIGNOFF
+export K KSRC STOCK CMD TESTS SMP KCSAN SIGNOFF
 
 # MODULES= (none at all) is not the same as no MODULES.
 ifneq ($(origin MODULES),undefined)
@@ -40,7 +42,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check modules vm series tree refresh kunit bench lint clean
+.PHONY: help demo check modules vm series tree refresh kunit bench nightly lint clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -51,5 +53,6 @@ tree:    ; @tools/series/tree
 refresh: ; @tools/series/refresh
 kunit:   ; @tools/vm/kunit
 bench:   ; @tools/vm/bench
+nightly: ; @tools/nightly
 lint:    ; @tools/lint
 clean:   ; rm -rf build

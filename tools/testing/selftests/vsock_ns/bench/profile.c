@@ -110,8 +110,12 @@ void profile_begin(void)
 	};
 	size_t size = RING_BYTES + sysconf(_SC_PAGESIZE);
 
-	allow("/proc/sys/kernel/perf_cpu_time_max_percent", "0");
+	/* Without a limit of time, which another section may have taken away, the
+	 * rate cannot be changed.
+	 */
+	allow("/proc/sys/kernel/perf_cpu_time_max_percent", "25");
 	allow("/proc/sys/kernel/perf_event_max_sample_rate", "1000000");
+	allow("/proc/sys/kernel/perf_cpu_time_max_percent", "0");
 	load_functions();
 	event = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	must_errno(event, "perf_event_open");

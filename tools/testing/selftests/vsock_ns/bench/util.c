@@ -159,6 +159,9 @@ void modules(bool load)
 
 	if (system(command))
 		fail("%s", command);
+	/* modprobe leaves what is in use without a word. */
+	if (load != !access("/sys/module/vsock", F_OK))
+		fail("%s: vsock is %s", command, load ? "not there" : "in use");
 }
 
 /* ---- numbers ---- */

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by the runs that consist of others, .ci/run and tools/nightly: each step
+# is a command with a time that it may take, and what all of them counted is added
+# up: their last summary, or else their lines "ok" and "not ok", or else the step
+# as one test.
+
+PASSED=0 FAILED=0 SKIPPED=0
+SUM='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
+LOG=$(mktemp)
+trap 'rm -f "$LOG"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# count NAME STATUS: adds what the step counted. One that failed without a failed
+# test, or ran no test, is a failure of its own.
+count() {
+	local line ok=0 bad=0
+	line=$(grep -E "$SUM" "$LOG" | tail -n 1) || true
+	if [[ $line =~ $SUM ]]; then
+		ok=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]}
+		SKIPPED=$((SKIPPED + ${BASH_REMATCH[4]:-0}))
+	elif [ "$1" != check ]; then
+		ok=$(grep -c '^ok ' "$LOG") || true
+		bad=$(grep -c '^not ok ' "$LOG") || true
+		if [ $((ok + bad)) = 0 ] && [ "$2" = 0 ]; then ok=1; fi
+	fi
+	if [ "$bad" = 0 ] && { [ "$2" != 0 ] || [ "$ok" = 0 ]; }; then bad=1; fi
+	PASSED=$((PASSED + ok)) FAILED=$((FAILED + bad))
+}
+
+# step NAME SECONDS COMMAND...
+step() {
+	local name=$1 limit=$2 rc=0 began=$SECONDS
+	shift 2
+	echo "# $name"
+	timeout -k 60 "$limit" "$@" </dev/null 2>&1 | tee "$LOG" |
+		sed -u -E "s/$SUM/# $name: &/" || rc=${PIPESTATUS[0]}
+	[ "$rc" != 124 ] || echo "# $name: not finished after $limit s"
+	echo "# $name: exit status $rc after $((SECONDS - began)) s"
+	count "$name" "$rc"
+}
+
+# summary: the last line; false if anything failed.
+summary() {
+	local line="$PASSED passed, $FAILED failed"
+	[ "$SKIPPED" = 0 ] || line+=", $SKIPPED skipped"
+	echo "$line"
+	[ "$FAILED" = 0 ]
+}
