@@ -177,7 +177,8 @@ void vhost_vsock_vm_clear_cid(struct vhost_vsock_vm *vm)
  * Context: RCU read-side critical section, to whose end the result may be used.
  * Return: the VM, or NULL.
  */
-struct vhost_vsock_vm *vhost_vsock_vm_find(const struct net *scope, u32 cid)
+__flatten struct vhost_vsock_vm *
+vhost_vsock_vm_find(const struct net *scope, u32 cid)
 {
 	struct vhost_vsock_cid_key key = { .scope = scope, .cid = cid };
 	struct vhost_vsock_cid *entry;

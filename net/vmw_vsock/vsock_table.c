@@ -197,8 +197,8 @@ static bool vsock_cid_matches(const struct vsock_sock *vsk, u32 cid)
  * with @key. This is no matter under vsock_bind_lock: no entry is put into
  * another list then, so each led to the next.
  */
-static bool vsock_walk_bound(const struct vsock_key *key, u32 cid, bool peek,
-			     struct vsock_sock **found)
+static __flatten bool vsock_walk_bound(const struct vsock_key *key, u32 cid,
+				       bool peek, struct vsock_sock **found)
 {
 	struct rhlist_head *pos = rhltable_lookup(&vsock_bound_table, key,
 						  vsock_bound_params);
@@ -416,9 +416,10 @@ EXPORT_SYMBOL_GPL(vsock_is_connected);
  * Context: any but hard interrupt.
  * Return: the socket with a reference taken, or NULL.
  */
-struct sock *vsock_find_connected_socket(const struct net *scope,
-					 const struct sockaddr_vm *src,
-					 const struct sockaddr_vm *dst)
+__flatten struct sock *
+vsock_find_connected_socket(const struct net *scope,
+			    const struct sockaddr_vm *src,
+			    const struct sockaddr_vm *dst)
 {
 	const struct vsock_key key = {
 		.scope		= scope,
@@ -473,7 +474,6 @@ int __init vsock_table_init(void)
 	err = rhltable_init(&vsock_bound_table, &vsock_bound_params);
 	if (err)
 		goto err_cache;
-
 	err = rhltable_init(&vsock_connected_table, &vsock_connected_params);
 	if (err)
 		goto err_bound;

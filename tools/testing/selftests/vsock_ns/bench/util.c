@@ -155,7 +155,7 @@ void modules(bool load)
 {
 	const char *command = load ?
 		"modprobe -a vsock vsock_loopback vhost_vsock vsock_diag" :
-		"modprobe -r vsock_diag vhost_vsock vsock_loopback";
+		"modprobe -r vsock_diag vhost_vsock vsock_loopback vsock";
 
 	if (system(command))
 		fail("%s", command);
