@@ -18,6 +18,7 @@
 #define _NET_VSOCK_NS_H
 
 #include <linux/types.h>
+#include <linux/user_namespace.h>
 #include <net/net_namespace.h>
 
 /**
@@ -51,6 +52,24 @@ void vsock_ns_unregister(void);
 static inline bool vsock_scope_is_local(const struct net *scope)
 {
 	return !net_eq(scope, &init_net);
+}
+
+/**
+ * vsock_ns_may_tap() - tell whether a namespace may see packets of a scope
+ * @net: namespace of the one who listens, kept alive by the caller
+ * @scope: scope of the packet
+ *
+ * All global namespaces share a scope, but anybody can make one, in a user
+ * namespace: only those of the machine's own root see what is shared.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+static inline bool vsock_ns_may_tap(const struct net *net,
+				    const struct net *scope)
+{
+	return net_eq(vsock_ns_scope(net), scope) &&
+	       (vsock_scope_is_local(scope) || net->user_ns == &init_user_ns);
 }
 
 #endif /* _NET_VSOCK_NS_H */

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who sees which packets: a vsockmon device sees those of its own scope.
+ *
+ * Each test tries to connect to a port where nobody listens. The request and the
+ * reset that answers it pass the taps before connect() returns, so what a tap has
+ * not seen by then it never sees.
+ */
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/vsockmon.h>
+#include <net/if.h>
+
+#include "kselftest_harness.h"
+#include "guest.h"
+#include "vsock_ns_util.h"
+
+#define DEVICE "vsockmon0"
+
+/* Runs a command as a task of @ns would. */
+static int run_in(int ns, const char *command)
+{
+	int here = ns_here(), err = ns_enter(ns);
+
+	if (!err && system(command))
+		err = -EINVAL;
+	if (ns_enter(here))
+		err = -EINVAL;
+	close(here);
+	return err;
+}
+
+/* Opens a packet socket on the tap in @ns. */
+static int listen_on_tap(int ns)
+{
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+	int here = ns_here(), sock;
+
+	if (ns_enter(ns))
+		return -EINVAL;
+	sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	addr.sll_ifindex = if_nametoindex(DEVICE);
+	if (sock >= 0 && bind(sock, (struct sockaddr *)&addr, sizeof(addr))) {
+		close(sock);
+		sock = -1;
+	}
+	if (ns_enter(here))
+		sock = -1;
+	close(here);
+	return sock;
+}
+
+static int make_tap(int ns)
+{
+	return run_in(ns, "ip link add " DEVICE " type vsockmon && ip link set " DEVICE " up");
+}
+
+static int tap_in(int ns)
+{
+	int err = make_tap(ns);
+
+	return err ? err : listen_on_tap(ns);
+}
+
+/* How many of the packets that the tap has seen come from or go to @port. */
+static int seen(int tap, unsigned int port)
+{
+	union {
+		struct af_vsockmon_hdr hdr;
+		char bytes[65536];
+	} packet;
+	int count = 0;
+
+	while (recv(tap, &packet, sizeof(packet), 0) >= (ssize_t)sizeof(packet.hdr))
+		count += le32toh(packet.hdr.src_port) == port ||
+			 le32toh(packet.hdr.dst_port) == port;
+	return count;
+}
+
+FIXTURE(taps)
+{
+	int ns[NS_COUNT];
+	int tap;
+	struct guest guest;
+};
+
+FIXTURE_VARIANT(taps)
+{
+	int tap;
+	int sender;
+};
+
+#define WITH(name, a, b)					\
+	FIXTURE_VARIANT_ADD(taps, name)				\
+	{							\
+		.tap = a, .sender = b,				\
+	}
+
+WITH(in_init_of_init, INIT, INIT);
+WITH(in_init_of_g0, INIT, G0);
+WITH(in_init_of_l0, INIT, L0);
+WITH(in_g0_of_init, G0, INIT);
+WITH(in_g0_of_g1, G0, G1);
+WITH(in_g0_of_l0, G0, L0);
+WITH(in_l0_of_init, L0, INIT);
+WITH(in_l0_of_g0, L0, G0);
+WITH(in_l0_of_l0, L0, L0);
+WITH(in_l0_of_l1, L0, L1);
+
+static bool is_local(int ns)
+{
+	return ns == L0 || ns == L1;
+}
+
+static bool may_see(int tap, int sender)
+{
+	return is_local(tap) ? tap == sender : !is_local(sender);
+}
+
+FIXTURE_SETUP(taps)
+{
+	const char *why = cannot_run();
+
+	if (!why)
+		why = cannot_make_vms();
+	if (!why && system("modprobe -q vsockmon"))
+		why = "this kernel has no vsockmon";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+	self->tap = tap_in(self->ns[variant->tap]);
+	ASSERT_LE(0, self->tap);
+	self->guest.vhost = -1;
+}
+
+FIXTURE_TEARDOWN(taps)
+{
+	int init = self->ns[INIT];
+
+	if (self->guest.vhost >= 0)
+		guest_stop(&self->guest);
+	close(self->tap);
+	ns_enter(init);
+	if (variant->tap == INIT && system("ip link del " DEVICE))
+		TH_LOG("cannot delete " DEVICE);
+	ns_close(self->ns);
+}
+
+TEST_F(taps, see_loopback_of_their_scope_only)
+{
+	EXPECT_EQ(-ECONNRESET, connect_in(self->ns[variant->sender], SOCK_STREAM,
+					  VMADDR_CID_LOCAL, PORT));
+	EXPECT_EQ(may_see(variant->tap, variant->sender) ? 2 : 0, seen(self->tap, PORT));
+}
+
+/* The task stays where the VM is. */
+static int start_guest(struct guest *guest, int ns)
+{
+	int err = ns_enter(ns);
+
+	return err ? err : guest_start(guest, CID);
+}
+
+TEST_F(taps, see_what_a_vm_of_their_scope_sends)
+{
+	struct virtio_vsock_hdr hdr = {
+		.src_cid = htole64(CID),
+		.dst_cid = htole64(VMADDR_CID_HOST),
+		.src_port = htole32(PORT),
+		.dst_port = htole32(PORT + 1),
+		.type = htole16(VIRTIO_VSOCK_TYPE_STREAM),
+		.op = htole16(VIRTIO_VSOCK_OP_REQUEST),
+	};
+	struct virtio_vsock_hdr reset;
+
+	ASSERT_EQ(0, start_guest(&self->guest, self->ns[variant->sender]));
+	ASSERT_EQ(0, guest_send(&self->guest, &hdr, NULL));
+	ASSERT_EQ(0, guest_receive(&self->guest, &reset, NULL, 0, 10000));
+	EXPECT_EQ(VIRTIO_VSOCK_OP_RST, le16toh(reset.op));
+	EXPECT_EQ(may_see(variant->tap, variant->sender) ? 2 : 0, seen(self->tap, PORT));
+}
+
+TEST_F(taps, see_what_is_sent_to_a_vm_of_their_scope)
+{
+	struct virtio_vsock_hdr request;
+	int sock;
+
+	ASSERT_EQ(0, start_guest(&self->guest, self->ns[variant->sender]));
+	sock = sock_in(self->ns[variant->sender], SOCK_STREAM);
+	ASSERT_LE(0, sock);
+	fcntl(sock, F_SETFL, O_NONBLOCK);
+	ASSERT_EQ(-EINPROGRESS, connect_to(sock, CID, PORT));
+	ASSERT_EQ(0, guest_receive(&self->guest, &request, NULL, 0, 10000));
+	EXPECT_EQ(may_see(variant->tap, variant->sender) ? 1 : 0, seen(self->tap, PORT));
+	close(sock);
+}
+
+/* ---- a user's own tap ---- */
+
+FIXTURE(users_tap)
+{
+	int ns[NS_COUNT];
+};
+
+FIXTURE_SETUP(users_tap)
+{
+	const char *why = cannot_run();
+
+	if (!why && system("modprobe -q vsockmon"))
+		why = "this kernel has no vsockmon";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+}
+
+FIXTURE_TEARDOWN(users_tap)
+{
+	ns_close(self->ns);
+}
+
+/* Makes a tap in a user namespace of its own and tells how much it saw of what
+ * the test does in @ns between the two bytes.
+ */
+struct spy {
+	int channel;
+	bool local;
+};
+
+#define CANNOT_PREPARE 200
+
+static int spy(void *arg)
+{
+	const struct spy *spy = arg;
+	int here, tap;
+	char byte = 0;
+
+	if (become_root_of_a_user_namespace(CLONE_NEWNET))
+		return CANNOT_PREPARE;
+	here = ns_here();
+	if (spy->local && (choose_for_children(here, LOCAL) || unshare(CLONE_NEWNET)))
+		return CANNOT_PREPARE + 1;
+	close(here);
+	here = ns_here();
+	tap = tap_in(here);
+	if (tap < 0)
+		return CANNOT_PREPARE + 2;
+	if (write(spy->channel, &byte, 1) != 1 || read(spy->channel, &byte, 1) != 1)
+		return CANNOT_PREPARE + 3;
+	if (connect_in(here, SOCK_STREAM, VMADDR_CID_LOCAL, PORT + 1) != -ECONNRESET)
+		return CANNOT_PREPARE + 4;
+	/* Two packets of its own, in a namespace that is its own. */
+	return 10 * seen(tap, PORT + 1) + seen(tap, PORT);
+}
+
+static int spied(bool local, const int ns[NS_COUNT])
+{
+	struct spy args = { .local = local };
+	int channel[2], i;
+	char byte = 0;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, channel))
+		return -errno;
+	args.channel = channel[1];
+	pid = start(spy, &args);
+	close(channel[1]);
+	if (read(channel[0], &byte, 1) != 1)
+		return finish(pid);
+	for (i = 0; i < NS_COUNT; i++)
+		if (connect_in(ns[i], SOCK_STREAM, VMADDR_CID_LOCAL, PORT) != -ECONNRESET)
+			return -EINVAL;
+	if (write(channel[0], &byte, 1) != 1)
+		return -errno;
+	close(channel[0]);
+	return finish(pid);
+}
+
+TEST_F(users_tap, in_a_global_namespace_sees_nothing)
+{
+	EXPECT_EQ(0, spied(false, self->ns));
+}
+
+TEST_F(users_tap, in_a_local_namespace_sees_what_is_its_own)
+{
+	EXPECT_EQ(20, spied(true, self->ns));
+}
+
+/* ---- a tap that moves ---- */
+
+TEST_F(users_tap, that_moved_sees_what_is_there_where_it_is)
+{
+	char move[100];
+	int tap;
+
+	snprintf(move, sizeof(move), "ip link set " DEVICE " netns /proc/%d/fd/%d", getpid(),
+		 self->ns[L0]);
+	ASSERT_EQ(0, make_tap(self->ns[G0]));
+	ASSERT_EQ(0, run_in(self->ns[G0], move));
+	ASSERT_EQ(0, run_in(self->ns[L0], "ip link set " DEVICE " up"));
+	tap = listen_on_tap(self->ns[L0]);
+	ASSERT_LE(0, tap);
+	EXPECT_EQ(-ECONNRESET, connect_in(self->ns[G0], SOCK_STREAM, VMADDR_CID_LOCAL, PORT));
+	EXPECT_EQ(0, seen(tap, PORT));
+	EXPECT_EQ(-ECONNRESET, connect_in(self->ns[L0], SOCK_STREAM, VMADDR_CID_LOCAL, PORT));
+	EXPECT_EQ(2, seen(tap, PORT));
+	close(tap);
+}
+
+TEST_HARNESS_MAIN
