@@ -12,6 +12,7 @@
 #define LOCAL	1234
 #define CID	3
 #define POOL	16
+#define ROUNDS	3000
 
 struct race {
 	struct net *scope;
@@ -134,7 +135,24 @@ static void growth_and_shrink_hide_nobody(struct kunit *test)
 	KUNIT_EXPECT_GT(test, race->found, 0);
 }
 
-/* Entries go from socket to socket, under the eyes of the reader. */
+static void put_in(struct kunit *test, struct race *race, int i)
+{
+	KUNIT_EXPECT_EQ(test, vsock_table_add(race->vsks[i], GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, bind_to(race->vsks[i], VMADDR_CID_ANY,
+				      LOCAL + i), 0);
+	KUNIT_EXPECT_EQ(test, vsock_insert_connected(race->vsks[i]), 0);
+}
+
+static void take_out(struct race *race, int i)
+{
+	vsock_remove_connected(race->vsks[i]);
+	vsock_remove_bound(race->vsks[i]);
+	vsock_table_del(race->vsks[i]);
+}
+
+/* The entry that was freed last is the next to be used, as a rule: two sockets
+ * swap theirs, under the eyes of the reader.
+ */
 static void a_recycled_entry_is_not_mistaken(struct kunit *test)
 {
 	struct race *race = build_race(test);
@@ -143,22 +161,12 @@ static void a_recycled_entry_is_not_mistaken(struct kunit *test)
 
 	build_pool(test, race);
 	task = start(test, look_for_some, race);
-	for (round = 0; round < 3000; round++) {
-		for (i = 0; i < POOL; i++) {
-			vsock_remove_connected(race->vsks[i]);
-			vsock_remove_bound(race->vsks[i]);
-			vsock_table_del(race->vsks[i]);
-		}
-		for (i = POOL; i--; ) {
-			KUNIT_EXPECT_EQ(test, vsock_table_add(race->vsks[i],
-							      GFP_KERNEL), 0);
-			KUNIT_EXPECT_EQ(test, bind_to(race->vsks[i],
-						      VMADDR_CID_ANY,
-						      LOCAL + i), 0);
-			KUNIT_EXPECT_EQ(test,
-					vsock_insert_connected(race->vsks[i]),
-					0);
-		}
+	for (round = 0; round < 5 * ROUNDS; round++) {
+		i = round % (POOL - 1);
+		take_out(race, i);
+		take_out(race, i + 1);
+		put_in(test, race, i);
+		put_in(test, race, i + 1);
 		cond_resched();
 	}
 	kthread_stop(task);
@@ -174,8 +182,6 @@ static void await(const atomic_t *counter, int value)
 	while (atomic_read(counter) < value && !kthread_should_stop())
 		cond_resched();
 }
-
-#define ROUNDS	3000
 
 static int bind_as_rival(void *data)
 {
