@@ -17,10 +17,15 @@
  * the two in separate words there would be a moment in which a second writer
  * of the same value is told that it holds while a child still gets the old
  * one.
+ *
+ * A namespace that is local, or has chosen local for its children, holds the
+ * module. Else unloading would forget the modes, and the next load open what
+ * was closed.
  */
 #include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/nsproxy.h>
 #include <linux/random.h>
 #include <linux/sched.h>
@@ -60,6 +65,9 @@ struct vsock_ns {
 };
 
 static unsigned int vsock_ns_id __read_mostly;
+
+/* What the module parameter says, VSOCK_NS_* bits; 0 if there was none. */
+static unsigned int vsock_ns_param;
 
 /* The task that registers the state, while it does. It then runs .init for
  * every namespace that is already there, and is the parent of none of them.
@@ -149,10 +157,21 @@ static bool vsock_ns_born_local(const struct net *net)
 {
 	const struct net *parent = current->nsproxy->net_ns;
 
-	if (net_eq(net, &init_net) || READ_ONCE(vsock_ns_loader) == current)
+	if (net_eq(net, &init_net))
 		return false;
+	if (READ_ONCE(vsock_ns_loader) == current)
+		return vsock_ns_param & VSOCK_NS_LOCAL;
 
 	return READ_ONCE(vsock_ns(parent)->child) & VSOCK_NS_LOCAL;
+}
+
+/* A local namespace has VSOCK_NS_LOCAL in its child word from the start, so
+ * this bit alone says whether there is a reference on the module.
+ */
+static void vsock_ns_put_module(const struct vsock_ns *ns)
+{
+	if (ns->child & VSOCK_NS_LOCAL)
+		module_put(THIS_MODULE);
 }
 
 #ifdef CONFIG_SYSCTL
@@ -160,13 +179,23 @@ static bool vsock_ns_born_local(const struct net *net)
 static int vsock_ns_set_child(struct vsock_ns *ns, unsigned int mode)
 {
 	unsigned int own = vsock_scope_is_local(ns->scope) ? VSOCK_NS_LOCAL : 0;
+	unsigned int new = mode | VSOCK_NS_DECIDED;
 	unsigned int old;
 
 	if (mode < own)
 		return -EPERM;
 
-	old = cmpxchg(&ns->child, own, mode | VSOCK_NS_DECIDED);
-	if (old != own && old != (mode | VSOCK_NS_DECIDED))
+	/* A local namespace has its reference; others need it from the moment
+	 * on in which the value can be seen. Fails while unloading is under
+	 * way, which would forget the choice.
+	 */
+	if (mode > own && !try_module_get(THIS_MODULE))
+		return -ENODEV;
+
+	old = cmpxchg(&ns->child, own, new);
+	if (mode > own && old != own)
+		module_put(THIS_MODULE);
+	if (old != own && old != new)
 		return -EBUSY;
 
 	return 0;
@@ -266,16 +295,32 @@ static int __net_init vsock_ns_init_net(struct net *net)
 {
 	struct vsock_ns *ns = vsock_ns(net);
 	bool local = vsock_ns_born_local(net);
+	int ret;
 
 	ns->scope = local ? net : &init_net;
-	ns->child = local ? VSOCK_NS_LOCAL : 0;
+	ns->child = net_eq(net, &init_net) ? vsock_ns_param :
+		    local ? VSOCK_NS_LOCAL : 0;
 
-	return vsock_ns_sysctl_register(net, ns);
+	/* Cannot come too late: the parent has a reference, or this is the
+	 * module's own initialization.
+	 */
+	if (ns->child & VSOCK_NS_LOCAL)
+		__module_get(THIS_MODULE);
+
+	ret = vsock_ns_sysctl_register(net, ns);
+	if (ret)
+		vsock_ns_put_module(ns);
+
+	return ret;
 }
 
+/* Unregistering waits for this to return, so the module stays until then. */
 static void __net_exit vsock_ns_exit_net(struct net *net)
 {
-	vsock_ns_sysctl_unregister(vsock_ns(net));
+	struct vsock_ns *ns = vsock_ns(net);
+
+	vsock_ns_sysctl_unregister(ns);
+	vsock_ns_put_module(ns);
 }
 
 static struct pernet_operations vsock_ns_ops = {
@@ -289,7 +334,7 @@ static struct pernet_operations vsock_ns_ops = {
  * vsock_ns_register() - make the state for all namespaces, present and future
  *
  * To be called before anything that can create a socket or a VM.
- * Namespaces that exist already are global.
+ * Namespaces that exist already are global, or what the module parameter says.
  *
  * Context: process context, may sleep; module initialization only.
  * Return: 0 or a negative errno, and then no state is left.
@@ -316,3 +361,36 @@ void vsock_ns_unregister(void)
 {
 	unregister_pernet_subsys(&vsock_ns_ops);
 }
+
+/* In the words of the sysctl. Loading fails where it is anything else. */
+static int vsock_ns_param_set(const char *text, const struct kernel_param *kp)
+{
+	if (!strcmp(text, "local"))
+		vsock_ns_param = VSOCK_NS_DECIDED | VSOCK_NS_LOCAL;
+	else if (!strcmp(text, "global"))
+		vsock_ns_param = VSOCK_NS_DECIDED;
+	else
+		return -EINVAL;
+
+	return 0;
+}
+
+static int vsock_ns_param_get(char *text, const struct kernel_param *kp)
+{
+	if (!vsock_ns_param)
+		return sysfs_emit(text, "\n");
+
+	return sysfs_emit(text, "%s\n",
+			  vsock_ns_param & VSOCK_NS_LOCAL ? "local" : "global");
+}
+
+static const struct kernel_param_ops vsock_ns_param_ops = {
+	.set	= vsock_ns_param_set,
+	.get	= vsock_ns_param_get,
+};
+module_param_cb(child_ns_mode, &vsock_ns_param_ops, NULL, 0444);
+MODULE_PARM_DESC(child_ns_mode,
+		 "net.vsock.child_ns_mode of the initial network namespace, for good; \"local\" also makes all others that exist local");
+
+/* Tells modules that keep scopes apart from others, before they are loaded. */
+MODULE_INFO(netns, "Y");

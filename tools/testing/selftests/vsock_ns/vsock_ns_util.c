@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/capability.h>
 #include <linux/sockios.h>
 
 #include "vsock_ns_util.h"
@@ -48,13 +49,18 @@ int module_load(const char *name)
 	return system(command);
 }
 
+int module_try_unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
 /* What was just closed may hold its module for a moment. */
 int module_unload(const char *name)
 {
 	int err, tries;
 
 	for (tries = 0; tries < 2000; tries++) {
-		err = syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+		err = module_try_unload(name);
 		if (err != -EAGAIN)
 			break;
 		usleep(10000);
@@ -381,6 +387,20 @@ int become_user(void)
 		return -errno;
 	/* or else its files in /proc stay root's */
 	return prctl(PR_SET_DUMPABLE, 1) ? -errno : 0;
+}
+
+/* For ever, too. Leaves its thread the others. */
+int drop_capability(int capability)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data))
+		return -errno;
+	data[capability / 32].effective &= ~(1U << capability % 32);
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
 static int write_self(const char *path, const char *text)

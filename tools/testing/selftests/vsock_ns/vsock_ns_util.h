@@ -56,7 +56,8 @@ const char *cannot_alias_the_host(void);
 
 /* Modules; load() gives modprobe's status, unload() a negative errno or 0 */
 bool module_loaded(const char *name);
-int module_load(const char *name);
+int module_load(const char *name);	/* or "name parameter=value" */
+int module_try_unload(const char *name);
 int module_unload(const char *name);
 
 /* Namespaces, as file descriptors */
@@ -108,6 +109,7 @@ int in_a_child(int (*fn)(void *arg), void *arg);
 int send_fd(int channel, int fd);
 int receive_fd(int channel);
 int become_user(void);
+int drop_capability(int capability);
 int become_root_of_a_user_namespace(int flags);
 
 #endif
