@@ -2,11 +2,15 @@
 /*
  * Binding a port: ports are taken per scope, and counted per namespace.
  */
+#include <sched.h>
+#include <linux/capability.h>
+
 #include "kselftest_harness.h"
 #include "vsock_ns_util.h"
 
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
+#define LOW_PORT 1023
 
 /* Two binds of one port: where and to what the first, where and to what the second */
 #define CIDS(fixture, name, a, b)					\
@@ -306,6 +310,93 @@ TEST_F(bind, any_port_starts_far_from_every_other_namespaces)
 		for (j = 0; j < i; j++)
 			EXPECT_FALSE(near(port[i], port[j]));
 	}
+}
+
+/* ---- ports that want CAP_NET_BIND_SERVICE ---- */
+
+TEST_F(bind, low_port_is_for_root_in_every_namespace)
+{
+	int i;
+
+	for (i = INIT; i < NS_COUNT; i++) {
+		int sock = bind_in(self->ns[i], ANY, LOW_PORT);
+
+		EXPECT_LE(0, sock);
+		close(sock);
+	}
+}
+
+/* Exit status: the errno of binding a low port in *ns, for a mere user. */
+static int user_binds_in(void *ns)
+{
+	int sock = sock_in(*(int *)ns, SOCK_STREAM);
+
+	if (sock < 0 || become_user())
+		return 100;
+	return -bind_to(sock, ANY, LOW_PORT);
+}
+
+TEST_F(bind, low_port_is_not_for_users)
+{
+	EXPECT_EQ(EACCES, in_a_child(user_binds_in, &self->ns[INIT]));
+	EXPECT_EQ(EACCES, in_a_child(user_binds_in, &self->ns[G0]));
+	EXPECT_EQ(EACCES, in_a_child(user_binds_in, &self->ns[L0]));
+}
+
+/* The same for one who is root in a user namespace, but not of this one. */
+static int foreign_root_binds_in(void *ns)
+{
+	int sock = sock_in(*(int *)ns, SOCK_STREAM);
+
+	if (sock < 0 || become_root_of_a_user_namespace(CLONE_NEWNET))
+		return 100;
+	return -bind_to(sock, ANY, LOW_PORT);
+}
+
+TEST_F(bind, low_port_is_not_for_the_root_of_another_user_namespace)
+{
+	EXPECT_EQ(EACCES, in_a_child(foreign_root_binds_in, &self->ns[INIT]));
+	EXPECT_EQ(EACCES, in_a_child(foreign_root_binds_in, &self->ns[L0]));
+}
+
+static int own_root_binds_in_a(void *mode)
+{
+	int ns;
+
+	if (become_root_of_a_user_namespace(CLONE_NEWNET))
+		return 100;
+	if (choose_for_children(ns_here(), *(enum mode *)mode))
+		return 101;
+	ns = ns_child_of(ns_here());
+	return -bind_to(sock_in(ns, SOCK_STREAM), ANY, LOW_PORT);
+}
+
+TEST_F(bind, low_port_of_a_local_namespace_is_for_the_root_that_owns_it)
+{
+	enum mode local = LOCAL, global = GLOBAL;
+
+	EXPECT_EQ(0, in_a_child(own_root_binds_in_a, &local));
+	EXPECT_EQ(EACCES, in_a_child(own_root_binds_in_a, &global));
+}
+
+/* Root of its namespace, but without the one capability. */
+static int own_root_binds_without_capability(void *unused)
+{
+	int ns;
+
+	(void)unused;
+	if (become_root_of_a_user_namespace(CLONE_NEWNET) ||
+	    choose_for_children(ns_here(), LOCAL))
+		return 100;
+	ns = ns_child_of(ns_here());
+	if (drop_capability(CAP_NET_BIND_SERVICE))
+		return 101;
+	return -bind_to(sock_in(ns, SOCK_STREAM), ANY, LOW_PORT);
+}
+
+TEST_F(bind, low_port_wants_the_capability_even_there)
+{
+	EXPECT_EQ(EACCES, in_a_child(own_root_binds_without_capability, NULL));
 }
 
 TEST_HARNESS_MAIN

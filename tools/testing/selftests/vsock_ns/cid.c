@@ -3,6 +3,9 @@
  * CIDs of VMs: taken per scope, and the scope is that of the task that opened
  * /dev/vhost-vsock. No guest runs in these VMs.
  */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include "kselftest_harness.h"
@@ -383,6 +386,47 @@ TEST_F(cid, vm_of_a_deleted_global_namespace_still_has_its_cid)
 	EXPECT_EQ(-EADDRINUSE, vm_with_cid(self->ns[INIT], CID));
 	close(vm);
 	EXPECT_LE(0, vm_with_cid(self->ns[INIT], CID));
+}
+
+/* ---- what an operator sees of it ---- */
+
+/* A line of /proc/self/fdinfo/@fd; -1 if there is none with this @name. */
+static long long fdinfo_value(int fd, const char *name)
+{
+	long long value = -1;
+	char line[128];
+	FILE *file;
+
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", fd);
+	file = fopen(line, "re");
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)) &&
+		    line[strlen(name)] == ':')
+			sscanf(line + strlen(name) + 1, "%lld", &value);
+	fclose(file);
+	return value;
+}
+
+TEST_F(cid, fdinfo_shows_cid_and_namespace)
+{
+	struct stat ns;
+	int i, vm;
+
+	for (i = INIT; i < NS_COUNT; i++) {
+		vm = vm_in(self->ns[i]);
+		ASSERT_LE(0, vm);
+		ASSERT_EQ(0, fstat(self->ns[i], &ns));
+		EXPECT_EQ(0, fdinfo_value(vm, "guest_cid"));
+		EXPECT_EQ(ns.st_ino, fdinfo_value(vm, "net_ns"));
+		ASSERT_EQ(0, vm_set_cid(vm, CID));
+		EXPECT_EQ(CID, fdinfo_value(vm, "guest_cid"));
+		ASSERT_EQ(0, vm_set_cid(vm, OTHER_CID));
+		EXPECT_EQ(OTHER_CID, fdinfo_value(vm, "guest_cid"));
+		EXPECT_EQ(ns.st_ino, fdinfo_value(vm, "net_ns"));
+		close(vm);
+	}
 }
 
 TEST_HARNESS_MAIN
