@@ -141,7 +141,6 @@ u32 vsock_ns_port_from(u32 port)
 u32 vsock_ns_next_port(const struct net *net)
 {
 	struct vsock_ns *ns = vsock_ns(net);
-
 	u32 port = ns->next_port;
 
 	if (!port)
