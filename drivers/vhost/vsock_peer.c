@@ -12,14 +12,14 @@
  * changed under the lock of the list only, and cleared before the list goes
  * away. Who comes from the socket's side reads it under RCU, which keeps the
  * list, and looks again under the lock. Who comes from the VM's side has the
- * socket until it clears the pointer: its destructor waits for the lock, or
- * finds the pointer cleared. Two who come from the same socket's side are kept
- * apart by lock_sock().
+ * socket until it clears the pointer: its destructor, and a connect() that
+ * gives it another transport or VM, wait for the lock, or find the pointer
+ * cleared. Two who come from the same socket's side are kept apart by
+ * lock_sock().
  */
 #include <linux/errno.h>
 #include <linux/rcupdate.h>
 #include <linux/rculist.h>
-#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/virtio_vsock.h>
 #include <net/af_vsock.h>
@@ -108,32 +108,25 @@ bool vhost_vsock_is_peer(struct vsock_sock *vsk)
 	return READ_ONCE(vvs->vm);
 }
 
-/* Takes some off the list, and those that are connected with a reference. One
- * without a reference left is being destroyed and needs no reset. Whether there
- * are more is returned.
- */
-static bool vhost_vsock_peers_take(struct vhost_vsock_peers *peers,
-				   struct sock **sks, int *count)
+/* Parts some from the list. Whether there are more is returned. */
+static bool vhost_vsock_peers_part(struct vhost_vsock_peers *peers,
+				   void (*fn)(struct vsock_sock *vsk))
 {
 	bool more;
 	int i;
 
-	*count = 0;
 	spin_lock_bh(&peers->lock);
 	peers->closed = true;
 	for (i = 0; i < VHOST_VSOCK_CLOSE_BATCH; i++) {
 		struct virtio_vsock_sock *vvs =
 			hlist_entry_safe(peers->head.first,
 					 struct virtio_vsock_sock, vm_node);
-		struct sock *sk;
 
 		if (!vvs)
 			break;
 
-		sk = sk_vsock(vvs->vsk);
-		if (vsock_is_connected(vvs->vsk) &&
-		    refcount_inc_not_zero(&sk->sk_refcnt))
-			sks[(*count)++] = sk;
+		/* Before it leaves: it could connect to another VM then. */
+		fn(vvs->vsk);
 		vhost_vsock_peer_unlink(vvs);
 	}
 	more = !hlist_empty(&peers->head);
@@ -145,23 +138,14 @@ static bool vhost_vsock_peers_take(struct vhost_vsock_peers *peers,
 /**
  * vhost_vsock_peers_close() - part a VM from its peers
  * @peers: list of the VM; afterwards no socket points to it, and none will
- * @fn: called for each that is connected, with a reference held and no lock
+ * @fn: called for each under a spinlock, so that it stays a peer of this VM and
+ *	in memory; it may have no reference left
  *
  * Context: process context, may sleep. The VM sends nothing any more.
  */
 void vhost_vsock_peers_close(struct vhost_vsock_peers *peers,
-			     void (*fn)(struct sock *sk))
+			     void (*fn)(struct vsock_sock *vsk))
 {
-	struct sock *sks[VHOST_VSOCK_CLOSE_BATCH];
-	bool more;
-	int n;
-
-	do {
-		more = vhost_vsock_peers_take(peers, sks, &n);
-		while (n) {
-			fn(sks[--n]);
-			sock_put(sks[n]);
-		}
+	while (vhost_vsock_peers_part(peers, fn))
 		cond_resched();
-	} while (more);
 }

@@ -9,7 +9,6 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-struct sock;
 struct vsock_sock;
 
 /**
@@ -32,6 +31,6 @@ int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 void vhost_vsock_peer_del(struct vsock_sock *vsk);
 bool vhost_vsock_is_peer(struct vsock_sock *vsk);
 void vhost_vsock_peers_close(struct vhost_vsock_peers *peers,
-			     void (*fn)(struct sock *sk));
+			     void (*fn)(struct vsock_sock *vsk));
 
 #endif /* _VHOST_VSOCK_PEER_H */

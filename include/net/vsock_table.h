@@ -2,7 +2,7 @@
 /*
  * Tables of AF_VSOCK sockets, keyed by scope (see vsock_ns.h)
  *
- *	bound		(scope, port)
+ *	bound		(scope, port), and CID or any
  *	connected	(scope, remote CID, remote port, local port)
  */
 #ifndef _NET_VSOCK_TABLE_H
@@ -15,6 +15,7 @@ struct sock;
 struct sockaddr_vm;
 struct vsock_entry;
 struct vsock_sock;
+struct vsock_transport;
 
 /**
  * struct vsock_links - what ties a socket to the tables
@@ -34,12 +35,16 @@ void vsock_table_del(struct vsock_sock *vsk);
 
 int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr);
 void vsock_remove_bound(struct vsock_sock *vsk);
+void vsock_set_local_cid(struct vsock_sock *vsk, u32 cid);
 struct sock *vsock_find_bound_socket(const struct net *scope,
 				     const struct sockaddr_vm *addr);
 
 int vsock_insert_connected(struct vsock_sock *vsk);
 void vsock_remove_connected(struct vsock_sock *vsk);
 bool vsock_is_connected(const struct vsock_sock *vsk);
+void vsock_call_connected(struct vsock_sock *vsk,
+			  const struct vsock_transport *transport,
+			  void (*fn)(struct sock *sk));
 struct sock *vsock_find_connected_socket(const struct net *scope,
 					 const struct sockaddr_vm *src,
 					 const struct sockaddr_vm *dst);

@@ -13,7 +13,6 @@
  * the lock, so it is still whole. A socket of the kernel's own may not hold its
  * namespace; it leaves the list when it is released.
  */
-#include <linux/array_size.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -26,7 +25,7 @@
 #define VSOCK_DUMP_BATCH	512
 
 struct vsock_dump_net {
-	spinlock_t lock; /* a leaf */
+	spinlock_t lock; /* of the list */
 	struct list_head sockets;
 };
 
@@ -97,8 +96,8 @@ void vsock_dump_add(struct vsock_sock *vsk)
  * vsock_dump_del() - take a socket off the list
  * @vsk: the socket, on the list or not
  *
- * Context: the socket's destructor, an RCU callback as a rule; or, for a socket
- * that does not hold its namespace, its release.
+ * Context: the socket's destructor; or, for a socket that does not hold its
+ * namespace, its release.
  */
 void vsock_dump_del(struct vsock_sock *vsk)
 {
@@ -136,10 +135,13 @@ void vsock_dump_start(struct vsock_node *cursor, const struct net *net)
 }
 EXPORT_SYMBOL_GPL(vsock_dump_start);
 
-/* False for a socket that was closed and that no packet finds any more. */
+/* False for a socket that no file belongs to and that no packet finds: one that
+ * was closed, or one that is being made for an incoming connection.
+ */
 static bool vsock_is_shown(const struct vsock_sock *vsk)
 {
-	return !sock_flag(&vsk->sk, SOCK_DEAD) || vsock_is_connected(vsk);
+	/* It may get or lose its file right now; either answer is good. */
+	return data_race(vsk->sk.sk_socket) || vsock_is_connected(vsk);
 }
 
 /**
@@ -213,57 +215,24 @@ void vsock_dump_stop(struct vsock_node *cursor, const struct net *net)
 }
 EXPORT_SYMBOL_GPL(vsock_dump_stop);
 
-struct vsock_visit {
-	const struct vsock_transport *transport;
-	bool (*want)(const struct vsock_sock *vsk);
-	struct sock *sks[16];
-	int count;
-};
-
-static int vsock_visit_take(struct sock *sk, void *arg)
-{
-	struct vsock_visit *visit = arg;
-
-	if (visit->count == ARRAY_SIZE(visit->sks))
-		return -EAGAIN;
-	if (READ_ONCE(vsock_sk(sk)->transport) == visit->transport &&
-	    visit->want(vsock_sk(sk)) && refcount_inc_not_zero(&sk->sk_refcnt))
-		visit->sks[visit->count++] = sk;
-
-	return 0;
-}
-
 /**
- * vsock_for_each_socket() - visit sockets of a transport in all namespaces
- * @transport: the transport
- * @want: asked under a spinlock whether to visit a socket
- * @fn: called for it under RCU, with a reference held and no lock
+ * vsock_for_each_socket() - visit the sockets of all namespaces
+ * @fn: as for vsock_dump_next(), and returns 0
+ * @arg: for @fn
  *
- * No socket that is there all the time is left out. The transport's destruct()
- * must not sleep.
+ * No socket that is there all the time is left out.
  *
  * Context: process context or softirq.
  */
-void vsock_for_each_socket(const struct vsock_transport *transport,
-			   bool (*want)(const struct vsock_sock *vsk),
-			   void (*fn)(struct sock *sk))
+void vsock_for_each_socket(int (*fn)(struct sock *sk, void *arg), void *arg)
 {
-	struct vsock_visit visit = { .transport = transport, .want = want };
 	struct vsock_node cursor;
 	struct net *net;
-	int more;
 
 	rcu_read_lock();
 	for_each_net_rcu(net) {
 		vsock_dump_start(&cursor, net);
-		do {
-			more = vsock_dump_next(&cursor, net, vsock_visit_take,
-					       &visit);
-			while (visit.count) {
-				fn(visit.sks[--visit.count]);
-				sock_put(visit.sks[visit.count]);
-			}
-		} while (more);
+		vsock_dump_next(&cursor, net, fn, arg);
 		vsock_dump_stop(&cursor, net);
 	}
 	rcu_read_unlock();

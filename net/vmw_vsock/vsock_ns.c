@@ -69,6 +69,11 @@ static unsigned int vsock_ns_id __read_mostly;
 /* What the module parameter says, VSOCK_NS_* bits; 0 if there was none. */
 static unsigned int vsock_ns_param;
 
+/* It said something else. That ends the loading of a module, but for code that
+ * is built in, the kernel only prints a warning.
+ */
+static bool vsock_ns_param_bad;
+
 /* The task that registers the state, while it does. It then runs .init for
  * every namespace that is already there, and is the parent of none of them.
  * Other tasks may create namespaces as soon as the registration lets them,
@@ -135,18 +140,19 @@ u32 vsock_ns_port_from(u32 port)
  * ports that one namespace is given tell nothing about the binds of another.
  * Skips the reserved range and VMADDR_PORT_ANY, and wraps around.
  *
- * Context: any but hard interrupt. The caller keeps binds apart.
+ * Context: any.
  * Return: a port that may or may not be free.
  */
 u32 vsock_ns_next_port(const struct net *net)
 {
 	struct vsock_ns *ns = vsock_ns(net);
-	u32 port = ns->next_port;
+	u32 next = READ_ONCE(ns->next_port);
+	u32 port;
 
-	if (!port)
-		port = get_random_u32_above(LAST_RESERVED_PORT);
-	port = vsock_ns_port_from(port);
-	ns->next_port = port + 1;
+	do {
+		port = next ? : get_random_u32_above(LAST_RESERVED_PORT);
+		port = vsock_ns_port_from(port);
+	} while (!try_cmpxchg(&ns->next_port, &next, port + 1));
 
 	return port;
 }
@@ -342,6 +348,9 @@ int __init vsock_ns_register(void)
 {
 	int ret;
 
+	if (vsock_ns_param_bad)
+		return -EINVAL;
+
 	WRITE_ONCE(vsock_ns_loader, current);
 	ret = register_pernet_subsys(&vsock_ns_ops);
 	WRITE_ONCE(vsock_ns_loader, NULL);
@@ -361,7 +370,7 @@ void vsock_ns_unregister(void)
 	unregister_pernet_subsys(&vsock_ns_ops);
 }
 
-/* In the words of the sysctl. Loading fails where it is anything else. */
+/* In the words of the sysctl. There is no AF_VSOCK where it is anything else. */
 static int vsock_ns_param_set(const char *text, const struct kernel_param *kp)
 {
 	if (!strcmp(text, "local"))
@@ -369,9 +378,9 @@ static int vsock_ns_param_set(const char *text, const struct kernel_param *kp)
 	else if (!strcmp(text, "global"))
 		vsock_ns_param = VSOCK_NS_DECIDED;
 	else
-		return -EINVAL;
+		vsock_ns_param_bad = true;
 
-	return 0;
+	return vsock_ns_param_bad ? -EINVAL : 0;
 }
 
 static int vsock_ns_param_get(char *text, const struct kernel_param *kp)

@@ -2,9 +2,10 @@
 /*
  * Tables of AF_VSOCK sockets
  *
- * All of the address that is fixed for a socket is in the key, so the cost of a
- * lookup does not depend on how many there are. The local CID is not in it, as
- * it may be any, or change with a migration; few sockets differ in it alone.
+ * All of the address that is fixed for a socket is hashed, so the cost of a
+ * lookup does not depend on how many there are. The local CID is compared, but
+ * not hashed, as it may be any, or change with a migration; few sockets differ
+ * in it alone.
  *
  * Lifetime
  *
@@ -16,15 +17,18 @@
  * A table holds a reference on each socket in it. A reader that has come to an
  * entry takes the entry's lock, under which the socket stays in memory, and
  * looks whether the entry is what was asked for. If not, it was removed, and
- * possibly used again, meanwhile. A reader that is led to another chain of the
- * hash table by that notices at the end of the chain (rhashtable's nulls). In a
- * list of entries with the same key there is no such mark, so a walk that met a
- * bad entry is repeated under vsock_bind_lock, where nothing is inserted.
+ * possibly used again, meanwhile, and the reader begins anew.
  *
- * Locking
+ * An entry that is used again under a reader's eyes leads it to another place.
+ * rhashtable inserts at the head of a chain, and a chain ends with a mark of its
+ * own. So the reader comes past all of the chain that it is in after all, or
+ * sees from the mark that it is another one and begins anew. This is why these
+ * are no rhltables: there, an entry whose key is in the chain already is put in
+ * the midst of it, and a reader that gets there misses what comes before.
  *
- * vsock_bind_lock makes check and insertion of a bind one step. An entry's lock
- * is a leaf, also below vsock_bind_lock. Insertion and removal of one socket
+ * Locking: whether an address is free and its insertion are one step under
+ * rhashtable's lock of the chain. An entry's lock is taken under no other but
+ * those of who calls vsock_call_connected(). Insertion and removal of one socket
  * are kept apart by lock_sock(). Removal may be called more than once.
  */
 #include <linux/jhash.h>
@@ -46,26 +50,25 @@
 
 struct vsock_key {
 	const struct net *scope;
+	u32 local_cid;
 	u32 local_port;
 	u32 remote_cid;
 	u32 remote_port;
 };
 
-/* While the entry is in a table, what belongs to the table's key is constant.
- * Lookups compare the key at any time; what counts is what they see under lock.
+/* While the entry is in a table, what the table hashes is constant. Lookups
+ * compare the key at any time; what counts is what they see under lock.
  */
 struct vsock_entry {
-	struct rhlist_head bound;
-	struct rhlist_head connected;
-	spinlock_t lock; /* keeps the socket in memory */
+	struct rhash_head bound;
+	struct rhash_head connected;
+	spinlock_t lock; /* keeps the socket in memory, and connected */
 	struct vsock_sock *vsk;
 	struct vsock_key key;
 };
 
 static struct kmem_cache *vsock_entry_cache __read_mostly;
-static struct rhltable vsock_bound_table;
-static struct rhltable vsock_connected_table;
-static DEFINE_SPINLOCK(vsock_bind_lock);
+static struct rhashtable vsock_bound_table, vsock_connected_table;
 
 static u32 vsock_bound_hash(const void *data, u32 len, u32 seed)
 {
@@ -74,11 +77,22 @@ static u32 vsock_bound_hash(const void *data, u32 len, u32 seed)
 	return jhash_2words(net_hash_mix(key->scope), key->local_port, seed);
 }
 
-static bool vsock_bound_equal(const struct vsock_entry *entry,
-			      const struct vsock_key *key)
+static bool vsock_port_equal(const struct vsock_entry *entry,
+			     const struct vsock_key *key)
 {
 	return READ_ONCE(entry->key.local_port) == key->local_port &&
 	       READ_ONCE(entry->key.scope) == key->scope;
+}
+
+/* Could a packet mean both? */
+static bool vsock_bound_equal(const struct vsock_entry *entry,
+			      const struct vsock_key *key)
+{
+	u32 cid = READ_ONCE(entry->key.local_cid);
+
+	return vsock_port_equal(entry, key) &&
+	       (cid == key->local_cid || cid == VMADDR_CID_ANY ||
+		key->local_cid == VMADDR_CID_ANY);
 }
 
 static int vsock_bound_cmp(struct rhashtable_compare_arg *arg, const void *obj)
@@ -109,7 +123,7 @@ static bool vsock_connected_equal(const struct vsock_entry *entry,
 {
 	return READ_ONCE(entry->key.remote_port) == key->remote_port &&
 	       READ_ONCE(entry->key.remote_cid) == key->remote_cid &&
-	       vsock_bound_equal(entry, key);
+	       vsock_port_equal(entry, key);
 }
 
 static int vsock_connected_cmp(struct rhashtable_compare_arg *arg,
@@ -176,6 +190,7 @@ void vsock_table_del(struct vsock_sock *vsk)
 	spin_lock_bh(&entry->lock);
 	WRITE_ONCE(entry->vsk, NULL);
 	WRITE_ONCE(entry->key.scope, NULL);
+	WRITE_ONCE(entry->key.local_cid, 0);
 	WRITE_ONCE(entry->key.local_port, 0);
 	WRITE_ONCE(entry->key.remote_cid, 0);
 	WRITE_ONCE(entry->key.remote_port, 0);
@@ -183,79 +198,27 @@ void vsock_table_del(struct vsock_sock *vsk)
 	kmem_cache_free(vsock_entry_cache, entry);
 }
 
-static bool vsock_cid_matches(const struct vsock_sock *vsk, u32 cid)
-{
-	/* A packet may just be changing it, see virtio_transport_recv_pkt() */
-	u32 bound = READ_ONCE(vsk->local_addr.svm_cid);
-
-	return bound == cid || bound == VMADDR_CID_ANY ||
-	       cid == VMADDR_CID_ANY;
-}
-
-/* Finds the first socket with @key that matches @cid; with a reference to it,
- * unless @peek. Returns false if an entry on the way was not, or not yet, one
- * with @key. This is no matter under vsock_bind_lock: no entry is put into
- * another list then, so each led to the next.
- */
-static __flatten bool vsock_walk_bound(const struct vsock_key *key, u32 cid,
-				       bool peek, struct vsock_sock **found)
-{
-	struct rhlist_head *pos = rhltable_lookup(&vsock_bound_table, key,
-						  vsock_bound_params);
-	bool good = true;
-
-	for (*found = NULL; pos && !*found;) {
-		struct vsock_entry *entry =
-			container_of(pos, struct vsock_entry, bound);
-		struct vsock_sock *vsk;
-
-		spin_lock_bh(&entry->lock);
-		vsk = smp_load_acquire(&entry->vsk); /* vsock_table_add() */
-		if (!vsk || !vsock_bound_equal(entry, key) ||
-		    !test_bit_acquire(VSOCK_LINKS_BOUND, &vsk->links.flags))
-			good = false;
-		else if (vsock_cid_matches(vsk, cid) &&
-			 (peek || refcount_inc_not_zero(&vsk->sk.sk_refcnt)))
-			*found = vsk;
-		pos = rcu_dereference(pos->next);
-		spin_unlock_bh(&entry->lock);
-	}
-
-	return good || *found;
-}
-
-/* A new entry comes before others with the same key, so it is inserted first:
- * one look if no other has the port. Until it is marked, lookups pass it by.
- */
+/* Readers see the socket from the insertion on, so all else comes before. */
 static __flatten int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 {
-	const struct vsock_key key = { vsk->scope, port };
 	struct vsock_entry *entry = vsk->links.entry;
-	struct vsock_sock *other = NULL;
 	int err;
 
+	WRITE_ONCE(entry->key.local_cid, cid);
 	WRITE_ONCE(entry->key.local_port, port);
-	err = rhltable_insert_key(&vsock_bound_table, &key, &entry->bound,
-				  vsock_bound_params);
-	if (err)
-		return -ENOMEM;
+	sock_hold(sk_vsock(vsk));
+	set_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
 
-	if (rcu_access_pointer(entry->bound.next)) {
-		rcu_read_lock();
-		vsock_walk_bound(&key, cid, true, &other);
-		rcu_read_unlock();
-	}
-	if (other) {
-		rhltable_remove(&vsock_bound_table, &entry->bound,
-				vsock_bound_params);
-		return -EADDRINUSE;
+	err = rhashtable_lookup_insert_fast(&vsock_bound_table, &entry->bound,
+					    vsock_bound_params);
+	if (err) {
+		clear_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
+		__sock_put(sk_vsock(vsk));
+		return err == -EEXIST ? -EADDRINUSE : -ENOMEM;
 	}
 
 	vsk->local_addr.svm_cid = cid;
 	vsk->local_addr.svm_port = port;
-	sock_hold(sk_vsock(vsk));
-	smp_mb__before_atomic(); /* pairs with test_bit_acquire() */
-	set_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
 
 	return 0;
 }
@@ -278,13 +241,11 @@ int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr)
 	u32 port = addr->svm_port;
 	int err;
 
-	spin_lock_bh(&vsock_bind_lock);
 	do {
 		if (any)
 			port = vsock_ns_next_port(sock_net(sk_vsock(vsk)));
 		err = vsock_try_bind(vsk, addr->svm_cid, port);
-	} while (err == -EADDRINUSE && --tries);
-	spin_unlock_bh(&vsock_bind_lock);
+	} while (err && --tries);
 
 	return any && err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
 }
@@ -300,12 +261,53 @@ void __flatten vsock_remove_bound(struct vsock_sock *vsk)
 	if (!test_and_clear_bit(VSOCK_LINKS_BOUND, &vsk->links.flags))
 		return;
 
-	WARN_ON_ONCE(rhltable_remove(&vsock_bound_table,
-				     &vsk->links.entry->bound,
-				     vsock_bound_params));
+	WARN_ON_ONCE(rhashtable_remove_fast(&vsock_bound_table,
+					    &vsk->links.entry->bound,
+					    vsock_bound_params));
 	sock_put(sk_vsock(vsk));
 }
 EXPORT_SYMBOL_GPL(vsock_remove_bound);
+
+/**
+ * vsock_set_local_cid() - follow a migration
+ * @vsk: socket that is bound to a CID
+ * @cid: the CID that this machine has now
+ *
+ * Context: lock_sock() is held.
+ */
+void vsock_set_local_cid(struct vsock_sock *vsk, u32 cid)
+{
+	vsk->local_addr.svm_cid = cid;
+	WRITE_ONCE(vsk->links.entry->key.local_cid, cid);
+}
+EXPORT_SYMBOL_GPL(vsock_set_local_cid);
+
+/* With a reference, or NULL. What was found and is not what it was any more was
+ * removed since, so the lookup is repeated.
+ */
+static __always_inline struct sock *
+vsock_find(struct rhashtable *table, const struct rhashtable_params params,
+	   const struct vsock_key *key,
+	   bool (*equal)(const struct vsock_entry *, const struct vsock_key *))
+{
+	struct vsock_entry *entry;
+	struct sock *sk = NULL;
+
+	rcu_read_lock();
+	while (!sk && (entry = rhashtable_lookup(table, key, params))) {
+		struct vsock_sock *vsk;
+
+		spin_lock_bh(&entry->lock);
+		vsk = smp_load_acquire(&entry->vsk); /* vsock_table_add() */
+		if (vsk && equal(entry, key) &&
+		    refcount_inc_not_zero(&vsk->sk.sk_refcnt))
+			sk = sk_vsock(vsk);
+		spin_unlock_bh(&entry->lock);
+	}
+	rcu_read_unlock();
+
+	return sk;
+}
 
 /**
  * vsock_find_bound_socket() - find the socket that is bound to an address
@@ -315,21 +317,17 @@ EXPORT_SYMBOL_GPL(vsock_remove_bound);
  * Context: any but hard interrupt.
  * Return: the socket with a reference taken, or NULL.
  */
-struct sock *vsock_find_bound_socket(const struct net *scope,
-				     const struct sockaddr_vm *addr)
+__flatten struct sock *vsock_find_bound_socket(const struct net *scope,
+					       const struct sockaddr_vm *addr)
 {
-	const struct vsock_key key = { scope, addr->svm_port };
-	struct vsock_sock *vsk;
+	const struct vsock_key key = {
+		.scope		= scope,
+		.local_cid	= addr->svm_cid,
+		.local_port	= addr->svm_port,
+	};
 
-	rcu_read_lock();
-	if (!vsock_walk_bound(&key, addr->svm_cid, false, &vsk)) {
-		spin_lock_bh(&vsock_bind_lock);
-		vsock_walk_bound(&key, addr->svm_cid, false, &vsk);
-		spin_unlock_bh(&vsock_bind_lock);
-	}
-	rcu_read_unlock();
-
-	return vsk ? sk_vsock(vsk) : NULL;
+	return vsock_find(&vsock_bound_table, vsock_bound_params, &key,
+			  vsock_bound_equal);
 }
 EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
 
@@ -345,12 +343,6 @@ EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
  */
 int __flatten vsock_insert_connected(struct vsock_sock *vsk)
 {
-	const struct vsock_key key = {
-		.scope		= vsk->scope,
-		.local_port	= vsk->local_addr.svm_port,
-		.remote_cid	= vsk->remote_addr.svm_cid,
-		.remote_port	= vsk->remote_addr.svm_port,
-	};
 	struct vsock_entry *entry = vsk->links.entry;
 	int err;
 
@@ -358,21 +350,21 @@ int __flatten vsock_insert_connected(struct vsock_sock *vsk)
 		return -EISCONN;
 
 	spin_lock_bh(&entry->lock);
-	WRITE_ONCE(entry->key.local_port, key.local_port);
-	WRITE_ONCE(entry->key.remote_cid, key.remote_cid);
-	WRITE_ONCE(entry->key.remote_port, key.remote_port);
+	WRITE_ONCE(entry->key.local_port, vsk->local_addr.svm_port);
+	WRITE_ONCE(entry->key.remote_cid, vsk->remote_addr.svm_cid);
+	WRITE_ONCE(entry->key.remote_port, vsk->remote_addr.svm_port);
 	spin_unlock_bh(&entry->lock);
 	sock_hold(sk_vsock(vsk));
 	set_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
 
-	err = rhltable_insert_key(&vsock_connected_table, &key,
-				  &entry->connected, vsock_connected_params);
-	if (err) {
-		clear_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
-		__sock_put(sk_vsock(vsk));
-	}
+	err = rhashtable_insert_fast(&vsock_connected_table, &entry->connected,
+				     vsock_connected_params);
+	if (!err)
+		return 0;
 
-	return err ? -ENOMEM : 0;
+	clear_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
+	__sock_put(sk_vsock(vsk));
+	return -ENOMEM;
 }
 EXPORT_SYMBOL_GPL(vsock_insert_connected);
 
@@ -384,12 +376,21 @@ EXPORT_SYMBOL_GPL(vsock_insert_connected);
  */
 void __flatten vsock_remove_connected(struct vsock_sock *vsk)
 {
-	if (!test_and_clear_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags))
+	struct vsock_entry *entry = vsk->links.entry;
+	bool mine;
+
+	if (!vsock_is_connected(vsk))
 		return;
 
-	WARN_ON_ONCE(rhltable_remove(&vsock_connected_table,
-				     &vsk->links.entry->connected,
-				     vsock_connected_params));
+	spin_lock_bh(&entry->lock); /* vsock_call_connected() */
+	mine = test_and_clear_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
+	spin_unlock_bh(&entry->lock);
+	if (!mine)
+		return;
+
+	WARN_ON_ONCE(rhashtable_remove_fast(&vsock_connected_table,
+					    &entry->connected,
+					    vsock_connected_params));
 	sock_put(sk_vsock(vsk));
 }
 EXPORT_SYMBOL_GPL(vsock_remove_connected);
@@ -406,6 +407,26 @@ bool vsock_is_connected(const struct vsock_sock *vsk)
 	return test_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
 }
 EXPORT_SYMBOL_GPL(vsock_is_connected);
+
+/**
+ * vsock_call_connected() - call a function for a socket while it is connected
+ * @vsk: the socket, which the caller keeps in memory
+ * @transport: nothing is done if it has another one by now
+ * @fn: called under a spinlock, so that the socket stays connected, keeps its
+ *	transport and has a reference
+ *
+ * Context: any but hard interrupt.
+ */
+void vsock_call_connected(struct vsock_sock *vsk,
+			  const struct vsock_transport *transport,
+			  void (*fn)(struct sock *sk))
+{
+	spin_lock_bh(&vsk->links.entry->lock);
+	if (vsock_is_connected(vsk) && vsk->transport == transport)
+		fn(sk_vsock(vsk));
+	spin_unlock_bh(&vsk->links.entry->lock);
+}
+EXPORT_SYMBOL_GPL(vsock_call_connected);
 
 /**
  * vsock_find_connected_socket() - find the socket that a packet belongs to
@@ -427,30 +448,9 @@ vsock_find_connected_socket(const struct net *scope,
 		.remote_cid	= src->svm_cid,
 		.remote_port	= src->svm_port,
 	};
-	struct sock *found = NULL;
 
-	rcu_read_lock();
-	while (!found) {
-		struct rhlist_head *pos =
-			rhltable_lookup(&vsock_connected_table, &key,
-					vsock_connected_params);
-		struct vsock_entry *entry =
-			container_of(pos, struct vsock_entry, connected);
-		struct vsock_sock *vsk;
-
-		if (!pos)
-			break;
-
-		spin_lock_bh(&entry->lock);
-		vsk = smp_load_acquire(&entry->vsk); /* vsock_table_add() */
-		if (vsk && vsock_connected_equal(entry, &key) &&
-		    refcount_inc_not_zero(&vsk->sk.sk_refcnt))
-			found = sk_vsock(vsk);
-		spin_unlock_bh(&entry->lock);
-	}
-	rcu_read_unlock();
-
-	return found;
+	return vsock_find(&vsock_connected_table, vsock_connected_params, &key,
+			  vsock_connected_equal);
 }
 EXPORT_SYMBOL_GPL(vsock_find_connected_socket);
 
@@ -471,17 +471,17 @@ int __init vsock_table_init(void)
 	if (!vsock_entry_cache)
 		return -ENOMEM;
 
-	err = rhltable_init(&vsock_bound_table, &vsock_bound_params);
+	err = rhashtable_init(&vsock_bound_table, &vsock_bound_params);
 	if (err)
 		goto err_cache;
-	err = rhltable_init(&vsock_connected_table, &vsock_connected_params);
+	err = rhashtable_init(&vsock_connected_table, &vsock_connected_params);
 	if (err)
 		goto err_bound;
 
 	return 0;
 
 err_bound:
-	rhltable_destroy(&vsock_bound_table);
+	rhashtable_destroy(&vsock_bound_table);
 err_cache:
 	kmem_cache_destroy(vsock_entry_cache);
 	return err;
@@ -494,7 +494,7 @@ err_cache:
  */
 void vsock_table_exit(void)
 {
-	rhltable_destroy(&vsock_connected_table);
-	rhltable_destroy(&vsock_bound_table);
+	rhashtable_destroy(&vsock_connected_table);
+	rhashtable_destroy(&vsock_bound_table);
 	kmem_cache_destroy(vsock_entry_cache);
 }

@@ -149,13 +149,13 @@ static void dumps_pass_each_other(struct kunit *test)
 	}
 }
 
-static void closed_sockets_are_shown_while_connected(struct kunit *test)
+static void sockets_without_a_file_are_shown_while_connected(struct kunit *test)
 {
 	struct vsock_sock **vsks = build_list(test);
 	struct dump *dump = build_dump(test, vsks);
 
-	sock_set_flag(sk_vsock(vsks[2]), SOCK_DEAD);
-	sock_set_flag(sk_vsock(vsks[6]), SOCK_DEAD);
+	vsks[2]->sk.sk_socket = NULL;
+	vsks[6]->sk.sk_socket = NULL;
 	vsock_addr_init(&vsks[6]->local_addr, VMADDR_CID_HOST, 1);
 	vsock_addr_init(&vsks[6]->remote_addr, 3, 1);
 	KUNIT_ASSERT_EQ(test, vsock_insert_connected(vsks[6]), 0);
@@ -181,53 +181,51 @@ static void a_socket_leaves_its_list_once(struct kunit *test)
 	vsock_dump_del(vsk);
 }
 
-static int visits;
+static int calls;
 
-static void visit(struct sock *sk)
+static void count_call(struct sock *sk)
 {
-	visits++;
+	calls++;
 	WARN_ON_ONCE(refcount_read(&sk->sk_refcnt) < 2);
 }
 
-static bool want_even(const struct vsock_sock *vsk)
+static void a_transport_calls_its_connected_sockets(struct kunit *test)
 {
-	return vsk->local_addr.svm_port % 2 == 0;
-}
-
-static void a_transport_visits_its_own(struct kunit *test)
-{
-	static const struct vsock_transport mine, other;
-	struct vsock_sock **vsks = build_list(test);
+	static struct vsock_transport mine, other;
+	struct net *scope = build_scope(test);
+	struct vsock_sock *vsk;
 	int i;
 
-	for (i = 0; i < SOCKETS; i++) {
-		vsks[i]->transport = i < 6 ? &mine : &other;
-		vsks[i]->local_addr.svm_port = i;
+	calls = 0;
+	for (i = 0; i < 8; i++) {
+		vsk = i % 2 ? build_socket(test, scope) :
+			      build_peer_of(test, scope, 1, 3, i);
+		vsk->transport = i < 6 ? &mine : &other;
+		vsock_dump_add(vsk);
 	}
-	visits = 0;
-	vsock_for_each_socket(&mine, want_even, visit);
-	KUNIT_EXPECT_EQ(test, visits, 3);
-	for (i = 0; i < SOCKETS; i++)
-		EXPECT_REFS(test, vsks[i], 1);
+	vsock_for_each_connected_socket(&mine, count_call);
+	KUNIT_EXPECT_EQ(test, calls, 3);
+	vsock_remove_connected(vsk);
+	vsock_for_each_connected_socket(&other, count_call);
+	KUNIT_EXPECT_EQ(test, calls, 4);
 }
 
-/* More than are taken under one hold of the lock. */
-static void a_transport_visits_all_of_many(struct kunit *test)
+/* More than are visited under one hold of the lock. */
+static void a_transport_calls_all_of_many(struct kunit *test)
 {
-	static const struct vsock_transport mine;
+	static struct vsock_transport mine;
 	struct net *scope = build_scope(test);
 	struct vsock_sock *vsk;
 	int i;
 
 	for (i = 0; i < 1000; i++) {
-		vsk = build_socket(test, scope);
+		vsk = build_peer_of(test, scope, 1, 3, i);
 		vsk->transport = &mine;
-		vsk->local_addr.svm_port = 0;
 		vsock_dump_add(vsk);
 	}
-	visits = 0;
-	vsock_for_each_socket(&mine, want_even, visit);
-	KUNIT_EXPECT_EQ(test, visits, 1000);
+	calls = 0;
+	vsock_for_each_connected_socket(&mine, count_call);
+	KUNIT_EXPECT_EQ(test, calls, 1000);
 }
 
 static struct kunit_case vsock_dump_cases[] = {
@@ -235,10 +233,10 @@ static struct kunit_case vsock_dump_cases[] = {
 	KUNIT_CASE(a_dump_goes_on_where_it_paused),
 	KUNIT_CASE(what_comes_and_goes_disturbs_no_dump),
 	KUNIT_CASE(dumps_pass_each_other),
-	KUNIT_CASE(closed_sockets_are_shown_while_connected),
+	KUNIT_CASE(sockets_without_a_file_are_shown_while_connected),
 	KUNIT_CASE(a_socket_leaves_its_list_once),
-	KUNIT_CASE(a_transport_visits_its_own),
-	KUNIT_CASE(a_transport_visits_all_of_many),
+	KUNIT_CASE(a_transport_calls_its_connected_sockets),
+	KUNIT_CASE(a_transport_calls_all_of_many),
 	{}
 };
 

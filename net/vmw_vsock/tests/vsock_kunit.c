@@ -35,6 +35,7 @@ struct vsock_sock *build_socket(struct kunit *test, struct net *scope)
 	KUNIT_ASSERT_NOT_NULL(test, vsk);
 	refcount_set(&vsk->sk.sk_refcnt, 1);
 	sock_net_set(sk_vsock(vsk), &init_net);
+	vsk->sk.sk_socket = ERR_PTR(-EBADF); /* it is only looked whether there is one */
 	INIT_LIST_HEAD(&vsk->node.list);
 	vsock_addr_init(&vsk->local_addr, VMADDR_CID_ANY, VMADDR_PORT_ANY);
 	vsock_addr_init(&vsk->remote_addr, VMADDR_CID_ANY, VMADDR_PORT_ANY);
