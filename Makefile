@@ -11,6 +11,7 @@
 ##   make tree      a git work tree, a commit a patch, to edit in: build/K/tree
 ##   make refresh   writes what was changed there back to patches/ and our files
 ##   make kunit     the KUnit suites, on User Mode Linux; SMP=1: races, in QEMU
+##   make model     every interleaving of a write, a child and an unload, with spin
 ##   make bench     instructions and times on stock, ours and mainline: build/bench/
 ##   make nightly   all that is too long for every change: hours
 ##   make lint      looks over the series, the C and the scripts
@@ -42,7 +43,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check modules vm series tree refresh kunit bench nightly lint clean
+.PHONY: help demo check modules vm series tree refresh kunit model bench nightly lint clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -52,6 +53,7 @@ series:  ; @tools/series/series
 tree:    ; @tools/series/tree
 refresh: ; @tools/series/refresh
 kunit:   ; @tools/vm/kunit
+model:   ; @tools/model
 bench:   ; @tools/vm/bench
 nightly: ; @tools/nightly
 lint:    ; @tools/lint

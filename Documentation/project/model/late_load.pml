@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A module that is loaded late finds namespaces, and others are made meanwhile.
+ *
+ * Run by tools/model, which tries every interleaving of:
+ *
+ *	the loader  registers the state: .init for OLD, which is there before
+ *	a writer    chooses local in OLD as soon as it finds the sysctl
+ *	a maker	    makes a namespace in OLD at any time
+ *
+ * The functions named are those of net/vmw_vsock/vsock_ns.c. PARAMETER is what the
+ * module parameter says. The loader of the module is a task, and tasks are told
+ * apart by their number.
+ *
+ * Without a definition this is the code. With FLAG, vsock_ns_register() says "now
+ * it registers" to everybody, not which task does: this has to be found.
+ */
+
+#define GLOBAL	0
+#define LOCAL	1
+
+#define LOADER	1
+#define MAKER	2
+
+#define OLD	0
+#define NEW	1
+
+bool lock;		/* pernet_ops_rwsem */
+bool listed;		/* in the list of pernet_operations */
+bool there[2];		/* in the list of namespaces */
+bool state[2];		/* has struct vsock_ns, and the sysctls */
+bit mode[2];
+bit child[2];
+byte loader;		/* vsock_ns_loader */
+bool chosen;		/* somebody was told that OLD's children are local */
+
+/* vsock_ns_init_net(), vsock_ns_born_local() */
+inline init_net(ns, current)
+{
+#ifdef FLAG
+	old = loader != 0;
+#else
+	old = loader == current;
+#endif
+	if
+	:: old -> mode[ns] = PARAMETER
+	:: else -> mode[ns] = child[OLD]
+	fi;
+	d_step {
+		printf("%d makes namespace %d: %d\n", _pid, ns, mode[ns]);
+		child[ns] = mode[ns]; state[ns] = true; old = 0
+	}
+}
+
+/* vsock_ns_register(). The namespaces that others make wait at the semaphore. */
+proctype registering()
+{
+	bool old;
+
+	loader = LOADER;
+	atomic { !lock; lock = true }
+	listed = true;
+	init_net(OLD, LOADER);
+	if
+	:: there[NEW] ->
+		init_net(NEW, LOADER);
+		/* There before: what the parameter says, whoever its parent is. */
+		assert(mode[NEW] == PARAMETER)
+	:: else
+	fi;
+	lock = false;
+	loader = 0;
+	assert(mode[OLD] == PARAMETER && state[OLD])
+}
+
+proctype writer()
+{
+	state[OLD];
+	d_step {
+		printf("%d writes %d to namespace %d: 0\n", _pid, LOCAL, OLD);
+		child[OLD] = LOCAL; chosen = true
+	}
+}
+
+proctype maker()
+{
+	bool old, before;
+
+	atomic { !lock; lock = true; before = chosen }
+	if
+	:: listed ->
+		init_net(NEW, MAKER);
+		/* What its parent had chosen holds, even if the loader has not returned. */
+		assert(!before || mode[NEW] == LOCAL)
+	:: else
+	fi;
+	there[NEW] = true;
+	lock = false
+}
+
+init {
+	atomic {
+		there[OLD] = true;
+		run registering();
+		run writer();
+		run maker()
+	}
+	_nr_pr == 1;
+	assert(state[OLD] && state[NEW])
+}
