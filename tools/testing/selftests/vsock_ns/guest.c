@@ -1,31 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest without a VM: see guest.h.
+ * A guest without a VM, its device: see guest.h.
  */
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <linux/vhost.h>
-#include <linux/virtio_config.h>
 
 #include "guest.h"
 
-enum { RX, TX };
-
-#define CREDIT 65536
-#define QUEUE_SIZE 4096		/* of memory */
-#define VRING_ALIGN 4
-
-#define load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
-
-/* ---- setting up ---- */
+#define PAGE 4096
 
 static int call(struct guest *guest, unsigned long request, void *arg)
 {
@@ -37,6 +26,27 @@ static uint64_t address(const void *p)
 	return (uintptr_t)p;
 }
 
+/* ---- what the device is told ---- */
+
+int guest_offered(struct guest *guest, uint64_t *features)
+{
+	return call(guest, VHOST_GET_FEATURES, features);
+}
+
+/* Without version 1 the rings would have the host's byte order. */
+static int agree_on_features(struct guest *guest)
+{
+	uint64_t offered;
+	int err = guest_offered(guest, &offered);
+
+	if (err)
+		return err;
+	guest->features = guest->options.features & offered;
+	if (!(guest->features & 1ull << VIRTIO_F_VERSION_1))
+		return -EPROTONOSUPPORT;
+	return call(guest, VHOST_SET_FEATURES, &guest->features);
+}
+
 static int share_memory(struct guest *guest)
 {
 	struct {
@@ -45,48 +55,26 @@ static int share_memory(struct guest *guest)
 	} table = {
 		.head.nregions = 1,
 		.region.guest_phys_addr = address(guest->memory),
-		.region.memory_size = 2 * QUEUE_SIZE,
+		.region.memory_size = guest->size,
 		.region.userspace_addr = address(guest->memory),
 	};
 
 	return call(guest, VHOST_SET_MEM_TABLE, &table);
 }
 
-static void offer(struct guest_queue *q, unsigned int slot, size_t len, int flags)
-{
-	uint16_t next = q->vring.avail->idx;
-
-	q->vring.desc[slot] = (struct vring_desc) {
-		.addr = address(q->buffers[slot]), .len = len, .flags = flags,
-	};
-	q->vring.avail->ring[next % GUEST_RING] = slot;
-	store_release(&q->vring.avail->idx, next + 1);
-}
-
-static int kick(struct guest_queue *q)
-{
-	return eventfd_write(q->kick, 1) ? -errno : 0;
-}
-
-static int queue_start(struct guest *guest, unsigned int index)
+static int show_queue(struct guest *guest, unsigned int index)
 {
 	struct guest_queue *q = &guest->queues[index];
-	void *memory = (char *)guest->memory + index * QUEUE_SIZE;
-	struct vhost_vring_state size = { index, GUEST_RING }, base = { index, 0 };
+	struct vhost_vring_state size = { index, q->vring.num }, base = { index, 0 };
 	struct vhost_vring_file kick_file = { index, q->kick }, call_file = { index, q->call };
-	struct vhost_vring_addr addr = { .index = index };
-	unsigned int slot;
-	int err;
+	struct vhost_vring_addr addr = {
+		.index = index,
+		.desc_user_addr = address(q->vring.desc),
+		.avail_user_addr = address(q->vring.avail),
+		.used_user_addr = address(q->vring.used),
+	};
+	int err = call(guest, VHOST_SET_VRING_NUM, &size);
 
-	vring_init(&q->vring, GUEST_RING, memory, VRING_ALIGN);
-	q->buffers = (void *)((char *)memory + QUEUE_SIZE - GUEST_RING * GUEST_BUFFER);
-	addr.desc_user_addr = address(q->vring.desc);
-	addr.avail_user_addr = address(q->vring.avail);
-	addr.used_user_addr = address(q->vring.used);
-	for (slot = 0; index == RX && slot < GUEST_RING; slot++)
-		offer(q, slot, GUEST_BUFFER, VRING_DESC_F_WRITE);
-
-	err = call(guest, VHOST_SET_VRING_NUM, &size);
 	if (!err)
 		err = call(guest, VHOST_SET_VRING_BASE, &base);
 	if (!err)
@@ -98,65 +86,125 @@ static int queue_start(struct guest *guest, unsigned int index)
 	return err;
 }
 
-static int device_start(struct guest *guest)
+int guest_set_up(struct guest *guest)
 {
-	uint64_t features = 1ull << VIRTIO_F_VERSION_1;
-	int running = 1;
 	int err = call(guest, VHOST_SET_OWNER, NULL);
 
 	if (!err)
-		err = call(guest, VHOST_SET_FEATURES, &features);
+		err = agree_on_features(guest);
 	if (!err)
 		err = share_memory(guest);
 	if (!err)
-		err = queue_start(guest, RX);
+		err = show_queue(guest, GUEST_RX);
 	if (!err)
-		err = queue_start(guest, TX);
-	if (!err)
-		err = call(guest, VHOST_VSOCK_SET_GUEST_CID, &guest->cid);
-	if (!err)
-		err = call(guest, VHOST_VSOCK_SET_RUNNING, &running);
+		err = show_queue(guest, GUEST_TX);
 	return err;
 }
 
-static int get_resources(struct guest *guest)
+int guest_set_cid(struct guest *guest, uint64_t cid)
+{
+	int err = call(guest, VHOST_VSOCK_SET_GUEST_CID, &cid);
+
+	if (!err)
+		guest->cid = cid;
+	return err;
+}
+
+int guest_run(struct guest *guest, int running)
+{
+	return call(guest, VHOST_VSOCK_SET_RUNNING, &running);
+}
+
+/* ---- what a guest is made of ---- */
+
+static void fill_in(struct guest_options *options)
+{
+	if (!options->ring)
+		options->ring = GUEST_RING;
+	if (!options->buffer)
+		options->buffer = GUEST_BUFFER;
+	if (!options->features)
+		options->features = GUEST_FEATURES;
+}
+
+static int map_memory(struct guest *guest)
+{
+	size_t queue = guest_queue_size(&guest->options);
+	char *memory;
+	int i;
+
+	guest->size = (GUEST_QUEUES * queue + guest->options.scratch + PAGE - 1) / PAGE * PAGE;
+	memory = mmap(NULL, guest->size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	guest->memory = memory;
+	guest->scratch = memory + GUEST_QUEUES * queue;
+	for (i = 0; i < GUEST_QUEUES; i++) {
+		guest->queues[i].link = calloc(guest->options.ring, sizeof(uint16_t));
+		if (!guest->queues[i].link)
+			return -ENOMEM;
+		guest_queue_init(guest, i, memory + i * queue);
+	}
+	return 0;
+}
+
+static int make_eventfds(struct guest *guest)
 {
 	int i;
 
-	guest->memory = mmap(NULL, 2 * QUEUE_SIZE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (guest->memory == MAP_FAILED) {
-		guest->memory = NULL;
-		return -errno;
-	}
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < GUEST_QUEUES; i++) {
 		guest->queues[i].kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		guest->queues[i].call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (guest->queues[i].kick < 0 || guest->queues[i].call < 0)
 			return -errno;
 	}
-	guest->vhost = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
-	return guest->vhost < 0 ? -errno : 0;
+	return 0;
 }
 
-int guest_start(struct guest *guest, uint64_t cid)
+int guest_open(struct guest *guest, const struct guest_options *options)
 {
 	int err, i;
 
 	memset(guest, 0, sizeof(*guest));
-	guest->cid = cid;
 	guest->vhost = -1;
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < GUEST_QUEUES; i++) {
 		guest->queues[i].kick = -1;
 		guest->queues[i].call = -1;
 	}
-	err = get_resources(guest);
+	if (options)
+		guest->options = *options;
+	fill_in(&guest->options);
+	guest->vhost = guest->options.vhost;
+	if (!guest->vhost)
+		guest->vhost = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
+	if (guest->vhost < 0)
+		return -errno;
+	err = map_memory(guest);
+	return err ? err : make_eventfds(guest);
+}
+
+int guest_start_with(struct guest *guest, uint64_t cid, const struct guest_options *options)
+{
+	int err = guest_open(guest, options);
+
 	if (!err)
-		err = device_start(guest);
+		err = guest_set_up(guest);
+	if (!err)
+		err = guest_set_cid(guest, cid);
+	if (!err)
+		err = guest_run(guest, 1);
 	if (err)
 		guest_stop(guest);
 	return err;
 }
+
+int guest_start(struct guest *guest, uint64_t cid)
+{
+	return guest_start_with(guest, cid, NULL);
+}
+
+/* ---- the end ---- */
 
 int guest_close_device(struct guest *guest)
 {
@@ -168,84 +216,21 @@ int guest_close_device(struct guest *guest)
 
 void guest_stop(struct guest *guest)
 {
-	int i;
+	struct guest_queue *q;
 
 	if (guest->vhost >= 0)
 		guest_close_device(guest);
-	for (i = 0; i < 2; i++) {
-		if (guest->queues[i].kick >= 0)
-			close(guest->queues[i].kick);
-		if (guest->queues[i].call >= 0)
-			close(guest->queues[i].call);
+	for (q = guest->queues; q < guest->queues + GUEST_QUEUES; q++) {
+		if (q->kick >= 0)
+			close(q->kick);
+		if (q->call >= 0)
+			close(q->call);
+		q->kick = -1;
+		q->call = -1;
+		free(q->link);
+		q->link = NULL;
 	}
 	if (guest->memory)
-		munmap(guest->memory, 2 * QUEUE_SIZE);
-}
-
-/* ---- packets ---- */
-
-/* The used ring's next entry; NULL when the host has used none in this time. */
-static const struct vring_used_elem *next_used(struct guest_queue *q, int milliseconds)
-{
-	struct pollfd p = { .fd = q->call, .events = POLLIN };
-	eventfd_t events;
-
-	while (load_acquire(&q->vring.used->idx) == q->seen) {
-		if (poll(&p, 1, milliseconds) <= 0)
-			return NULL;
-		eventfd_read(q->call, &events);
-	}
-	return &q->vring.used->ring[q->seen++ % GUEST_RING];
-}
-
-int guest_receive(struct guest *guest, struct virtio_vsock_hdr *hdr,
-		  void *payload, size_t size, int milliseconds)
-{
-	struct guest_queue *q = &guest->queues[RX];
-	const struct vring_used_elem *used = next_used(q, milliseconds);
-	unsigned int slot;
-	size_t len;
-
-	if (!used)
-		return -ETIMEDOUT;
-	slot = used->id;
-	if (slot >= GUEST_RING || used->len < sizeof(*hdr) || used->len > GUEST_BUFFER)
-		return -EPROTO;
-	len = used->len - sizeof(*hdr);
-	memcpy(hdr, q->buffers[slot], sizeof(*hdr));
-	memcpy(payload, q->buffers[slot] + sizeof(*hdr), len < size ? len : size);
-	offer(q, slot, GUEST_BUFFER, VRING_DESC_F_WRITE);
-	return kick(q) ? : (int)len;
-}
-
-/* Waits until the host has taken the packet: one buffer is enough. */
-int guest_send(struct guest *guest, const struct virtio_vsock_hdr *hdr, const void *payload)
-{
-	struct guest_queue *q = &guest->queues[TX];
-	size_t len = le32toh(hdr->len);
-	int err;
-
-	if (len > GUEST_BUFFER - sizeof(*hdr))
-		return -EMSGSIZE;
-	memcpy(q->buffers[0], hdr, sizeof(*hdr));
-	if (len)
-		memcpy(q->buffers[0] + sizeof(*hdr), payload, len);
-	offer(q, 0, sizeof(*hdr) + len, 0);
-	err = kick(q);
-	if (err)
-		return err;
-	return next_used(q, 10000) ? 0 : -ETIMEDOUT;
-}
-
-void guest_answer(struct virtio_vsock_hdr *answer, const struct virtio_vsock_hdr *hdr, uint16_t op)
-{
-	*answer = (struct virtio_vsock_hdr) {
-		.src_cid = hdr->dst_cid,
-		.dst_cid = hdr->src_cid,
-		.src_port = hdr->dst_port,
-		.dst_port = hdr->src_port,
-		.type = hdr->type,
-		.op = htole16(op),
-		.buf_alloc = htole32(CREDIT),
-	};
+		munmap(guest->memory, guest->size);
+	guest->memory = NULL;
 }
