@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Credit and queues: a guest, or a tenant by loopback, that grants nothing, grants
+ * everything, sends more than it was granted, or fills what can be filled, stops
+ * its own connections only, and costs the host no more than their buffers.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "guest_scene.h"
+
+#define ANY VMADDR_CID_ANY
+#define LO VMADDR_CID_LOCAL
+
+/* SO_VM_SOCKETS_BUFFER_SIZE, if nobody has set it. */
+#define BUFFER_SIZE 262144
+#define BACKLOG 64
+
+FIXTURE(attack_credit)
+{
+	struct scene scene;
+	struct scene own;	/* that of the liar: a connection between it and its host */
+};
+
+FIXTURE_VARIANT(attack_credit)
+{
+	int liar_ns;
+};
+
+FIXTURE_VARIANT_ADD(attack_credit, in_the_scope_of_the_victim) { .liar_ns = INIT };
+FIXTURE_VARIANT_ADD(attack_credit, in_another_scope) { .liar_ns = L0 };
+
+FIXTURE_SETUP(attack_credit)
+{
+	const char *why = cannot_run();
+
+	if (!why)
+		why = cannot_make_vms();
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, scene_start(&self->scene, variant->liar_ns));
+	ASSERT_EQ(0, host_connects(&self->scene));
+	memcpy(self->own.ns, self->scene.ns, sizeof(self->own.ns));
+	self->own.at = variant->liar_ns;
+	self->own.victim = self->scene.liar;
+	self->own.sock = -1;
+	self->scene.liar.vhost = -1;
+	ASSERT_EQ(0, host_begins_to_connect(&self->own));
+}
+
+FIXTURE_TEARDOWN(attack_credit)
+{
+	close(self->own.sock);
+	guest_stop(&self->own.victim);
+	scene_stop(&self->scene);
+}
+
+/* How much can be sent without waiting; not more than @enough. */
+static size_t fill(int sock, size_t enough)
+{
+	static const char data[4096];
+	size_t sent = 0;
+	ssize_t len;
+
+	while (sent < enough) {
+		len = send(sock, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (len <= 0)
+			break;
+		sent += len;
+	}
+	return sent;
+}
+
+TEST_F(attack_credit, of_nothing_stops_only_who_sends_to_the_liar)
+{
+	ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	ASSERT_EQ(0, connected(&self->own));
+	ASSERT_EQ(0, victim_answers(&self->own, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0, 0));
+	EXPECT_EQ(0, fill(self->own.sock, BUFFER_SIZE));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+TEST_F(attack_credit, of_4_gigabytes_costs_the_host_a_buffer)
+{
+	ASSERT_EQ(0, victim_answers(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ~0u, 0));
+	ASSERT_EQ(0, connected(&self->own));
+	EXPECT_GE(BUFFER_SIZE, fill(self->own.sock, 16 * BUFFER_SIZE));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+TEST_F(attack_credit, for_more_than_was_sent_gives_no_more)
+{
+	ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	ASSERT_EQ(0, connected(&self->own));
+	ASSERT_EQ(0, victim_answers(&self->own, VIRTIO_VSOCK_OP_CREDIT_UPDATE, BUFFER_SIZE,
+				    1u << 30));
+	EXPECT_GE(BUFFER_SIZE, fill(self->own.sock, 16 * BUFFER_SIZE));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+TEST_F(attack_credit, taken_back_after_it_was_used_stops_only_who_sends_to_the_liar)
+{
+	ASSERT_EQ(0, victim_answers(&self->own, VIRTIO_VSOCK_OP_RESPONSE, BUFFER_SIZE, 0));
+	ASSERT_EQ(0, connected(&self->own));
+	ASSERT_EQ(8192, fill(self->own.sock, 8192));
+	ASSERT_EQ(0, victim_answers(&self->own, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 4096, 0));
+	EXPECT_EQ(0, fill(self->own.sock, BUFFER_SIZE));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+/* How much the host has taken when it gives up on the connection. */
+static size_t overrun(struct scene *own)
+{
+	char payload[GUEST_BUFFER - sizeof(struct virtio_vsock_hdr) + 1], answer[GUEST_BUFFER];
+	struct virtio_vsock_hdr hdr;
+	size_t sent = 0;
+
+	memset(payload, 'x', sizeof(payload) - 1);
+	payload[sizeof(payload) - 1] = 0;
+	while (sent < 16 * BUFFER_SIZE && !victim_sends(own, VIRTIO_VSOCK_OP_RW, payload)) {
+		sent += sizeof(payload) - 1;
+		while (guest_receive(&own->victim, &hdr, answer, sizeof(answer), 0) >= 0)
+			if (le16toh(hdr.op) == VIRTIO_VSOCK_OP_RST)
+				return sent;
+	}
+	return sent;
+}
+
+TEST_F_TIMEOUT(attack_credit, that_was_not_given_ends_the_liars_connection_alone, 120)
+{
+	ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	ASSERT_EQ(0, connected(&self->own));
+	EXPECT_GE(BUFFER_SIZE + 16 * GUEST_BUFFER, overrun(&self->own));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+static int request_connections(struct scene *own, int count)
+{
+	struct virtio_vsock_hdr connection = with_listener();
+	int err = 0, i;
+
+	connection.dst_cid = htole64(own->victim.cid);
+	for (i = 0; !err && i < count; i++) {
+		connection.dst_port = htole32(GUEST_PORT + 1000 + i);
+		err = send_from(&own->victim, &connection, own->victim.cid,
+				VIRTIO_VSOCK_OP_REQUEST, 0, "");
+		discard_answers(&own->victim);
+	}
+	return err;
+}
+
+TEST_F_TIMEOUT(attack_credit, of_a_listener_that_is_used_up_is_that_of_its_scope, 120)
+{
+	int listener[NS_COUNT], i;
+
+	for (i = INIT; i < NS_COUNT; i += L0) {
+		listener[i] = listen_in(self->scene.ns[i], SOCK_STREAM, ANY, PORT);
+		ASSERT_LE(0, listener[i]);
+	}
+	ASSERT_EQ(0, request_connections(&self->own, BACKLOG + 20));
+	close(self->scene.sock);
+	self->scene.sock = -1;
+	if (variant->liar_ns == INIT)	/* its own listener; what was accepted is free again */
+		for (i = 0; i <= BACKLOG; i++)
+			close(accept_one(listener[INIT]));
+	ASSERT_EQ(0, victim_connects_to(&self->scene, listener[INIT]));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+/* ---- by loopback ---- */
+
+#define PAIRS 16
+
+FIXTURE(loopback_credit)
+{
+	int ns[NS_COUNT];
+};
+
+FIXTURE_SETUP(loopback_credit)
+{
+	const char *why = cannot_run();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+}
+
+FIXTURE_TEARDOWN(loopback_credit)
+{
+	ns_close(self->ns);
+}
+
+TEST_F(loopback_credit, that_a_tenant_has_used_up_is_its_own)
+{
+	struct pair full, init, l1;
+	int i;
+
+	for (i = 0; i < PAIRS; i++) {
+		ASSERT_EQ(0, pair_in(&full, self->ns[L0], SOCK_STREAM, LO));
+		EXPECT_LT(0, fill(full.client, 16 * BUFFER_SIZE));
+		EXPECT_GE(BUFFER_SIZE, fill(full.server, 16 * BUFFER_SIZE));
+	}
+	ASSERT_EQ(0, pair_in(&init, self->ns[INIT], SOCK_STREAM, LO));
+	EXPECT_EQ(0, exchange(init.client, init.server, BUFFER_SIZE));
+	ASSERT_EQ(0, pair_in(&l1, self->ns[L1], SOCK_STREAM, LO));
+	EXPECT_EQ(0, exchange(l1.client, l1.server, BUFFER_SIZE));
+}
+
+TEST_F(loopback_credit, of_a_backlog_that_is_used_up_is_that_of_its_scope)
+{
+	int full = listen_in(self->ns[L0], SOCK_STREAM, ANY, PORT);
+	int init = listen_in(self->ns[INIT], SOCK_STREAM, ANY, PORT), client, i;
+
+	ASSERT_LE(0, full);
+	for (i = 0; i < BACKLOG + 20; i++)
+		connect_in(self->ns[L0], SOCK_STREAM, LO, PORT);
+	EXPECT_EQ(-ECONNRESET, connect_in(self->ns[L0], SOCK_STREAM, LO, PORT));
+	client = connect_in(self->ns[G0], SOCK_STREAM, LO, PORT);
+	ASSERT_LE(0, client);
+	EXPECT_EQ(0, talk(client, accept_one(init)));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What sock_diag (ss --vsock) tells of others: nothing. A namespace sees the
+ * sockets that were made in it, wherever they are used, whoever asks.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/vm_sockets_diag.h>
+
+#include "kselftest_harness.h"
+#include "vsock_ns_util.h"
+
+#define ANY VMADDR_CID_ANY
+#define LO VMADDR_CID_LOCAL
+
+FIXTURE(attack_diag)
+{
+	int ns[NS_COUNT];
+};
+
+FIXTURE_SETUP(attack_diag)
+{
+	const char *why = cannot_run();
+
+	if (!why && module_load("vsock_diag"))
+		why = "no vsock_diag";
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+}
+
+FIXTURE_TEARDOWN(attack_diag)
+{
+	ns_close(self->ns);
+}
+
+/* ---- a dump ---- */
+
+static int diag_in(int ns)
+{
+	int here = ns_here(), diag = -1;
+
+	if (!ns_enter(ns))
+		diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (ns_enter(here))
+		abort();
+	close(here);
+	return diag < 0 ? -errno : diag;
+}
+
+static int ask(int diag, int type, int flags)
+{
+	struct {
+		struct nlmsghdr head;
+		struct vsock_diag_req request;
+	} message = {
+		.head.nlmsg_len = sizeof(message),
+		.head.nlmsg_type = type,
+		.head.nlmsg_flags = NLM_F_REQUEST | flags,
+		.request.sdiag_family = AF_VSOCK,
+		.request.vdiag_states = ~0u,
+	};
+
+	return send(diag, &message, sizeof(message), 0) < 0 ? -errno : 0;
+}
+
+static ino_t inode_of(int sock)
+{
+	struct stat st;
+
+	return fstat(sock, &st) ? 0 : st.st_ino;
+}
+
+/* How often @sock is among the sockets that a part of the answer tells of; adds to
+ * @total. The negative errno of an error, or -ENODATA at the end.
+ */
+static int times_in_part(const void *part, unsigned int len, int sock, int *total)
+{
+	const struct nlmsghdr *head = part;
+	int times = 0;
+
+	for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
+		const struct vsock_diag_msg *msg = NLMSG_DATA(head);
+		const struct nlmsgerr *error = NLMSG_DATA(head);
+
+		if (head->nlmsg_type == NLMSG_ERROR)
+			return error->error ? : -ENODATA;
+		if (head->nlmsg_type == NLMSG_DONE)
+			return -ENODATA;
+		times += sock >= 0 && msg->vdiag_ino == inode_of(sock);
+		++*total;
+	}
+	return times;
+}
+
+/* Aligned as messages have to be. */
+union part {
+	struct nlmsghdr head;
+	char bytes[32768];
+};
+
+/* Asks an open netlink socket. */
+static int times_told(int diag, int sock, int *total)
+{
+	union part part;
+	int times = 0, more = ask(diag, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
+	ssize_t len;
+
+	*total = 0;
+	while (more >= 0) {
+		len = recv(diag, &part, sizeof(part), 0);
+		more = len < 0 ? -errno : times_in_part(&part, len, sock, total);
+		if (more > 0)
+			times += more;
+	}
+	return more == -ENODATA ? times : more;
+}
+
+static int times_shown(int ns, int sock)
+{
+	int diag = diag_in(ns), total, times;
+
+	times = diag < 0 ? diag : times_told(diag, sock, &total);
+	close(diag);
+	return times;
+}
+
+static int all_shown(int ns)
+{
+	int diag = diag_in(ns), total, times;
+
+	times = diag < 0 ? diag : times_told(diag, -1, &total);
+	close(diag);
+	return times < 0 ? times : total;
+}
+
+/* 0, or the number of the namespace in which it is shown wrongly, counted from 1. */
+static int wrongly_shown(const int ns[NS_COUNT], int sock, int home)
+{
+	int i;
+
+	for (i = INIT; i < NS_COUNT; i++) {
+		int expected = i == home;
+
+		if (times_shown(ns[i], sock) != expected)
+			return i + 1;
+	}
+	return 0;
+}
+
+/* ---- promises ---- */
+
+TEST_F(attack_diag, shows_sockets_in_the_namespace_that_they_were_made_in)
+{
+	struct pair pair;
+	int i;
+
+	for (i = INIT; i < NS_COUNT; i++) {
+		EXPECT_EQ(0, wrongly_shown(self->ns, sock_in(self->ns[i], SOCK_STREAM), i));
+		EXPECT_EQ(0, wrongly_shown(self->ns, bind_in(self->ns[i], ANY, PORT + 10 + i), i));
+		EXPECT_EQ(0, wrongly_shown(self->ns, listen_in(self->ns[i], SOCK_SEQPACKET, ANY,
+							       PORT + 20 + i), i));
+		ASSERT_EQ(0, pair_in(&pair, self->ns[i], SOCK_STREAM, LO));
+		EXPECT_EQ(0, wrongly_shown(self->ns, pair.client, i));
+		EXPECT_EQ(0, wrongly_shown(self->ns, pair.server, i));
+	}
+}
+
+TEST_F(attack_diag, shows_each_end_of_a_connection_between_namespaces_at_home)
+{
+	int listener = listen_in(self->ns[G0], SOCK_STREAM, ANY, PORT);
+	int client = connect_in(self->ns[INIT], SOCK_STREAM, LO, PORT);
+	int server = accept_one(listener);
+
+	ASSERT_LE(0, server);
+	EXPECT_EQ(0, wrongly_shown(self->ns, client, INIT));
+	EXPECT_EQ(0, wrongly_shown(self->ns, server, G0));
+}
+
+TEST_F(attack_diag, shows_what_is_used_elsewhere_at_home_alone)
+{
+	int listener = sock_in(self->ns[L0], SOCK_STREAM);
+	int client = sock_in(self->ns[L0], SOCK_STREAM);
+	int server;
+
+	ASSERT_EQ(0, ns_enter(self->ns[L1]));
+	ASSERT_EQ(0, listen_on(listener, ANY, PORT));
+	EXPECT_EQ(0, wrongly_shown(self->ns, listener, L0));
+	ASSERT_EQ(0, ns_enter(self->ns[G0]));
+	ASSERT_EQ(0, connect_to(client, LO, PORT));
+	ASSERT_EQ(0, ns_enter(self->ns[G1]));
+	server = accept_one(listener);
+	ASSERT_LE(0, server);
+	EXPECT_EQ(0, wrongly_shown(self->ns, client, L0));
+	EXPECT_EQ(0, wrongly_shown(self->ns, server, L0));
+}
+
+TEST_F(attack_diag, shows_a_new_local_namespace_nothing)
+{
+	struct pair pair;
+
+	ASSERT_EQ(0, pair_in(&pair, self->ns[INIT], SOCK_STREAM, LO));
+	ASSERT_EQ(0, pair_in(&pair, self->ns[L0], SOCK_STREAM, LO));
+	EXPECT_EQ(0, all_shown(self->ns[L1]));
+	EXPECT_EQ(0, all_shown(self->ns[G1]));
+	EXPECT_EQ(2, all_shown(self->ns[L0]));
+}
+
+/* Its opener decided, as with every socket; for the namespace's owner to give away. */
+TEST_F(attack_diag, asked_by_a_descriptor_of_l0_tells_of_l0_wherever_it_is)
+{
+	int diag = diag_in(self->ns[L0]), total;
+	struct pair l0, g0;
+
+	ASSERT_LE(0, diag);
+	ASSERT_EQ(0, pair_in(&l0, self->ns[L0], SOCK_STREAM, LO));
+	ASSERT_EQ(0, pair_in(&g0, self->ns[G0], SOCK_STREAM, LO));
+	ASSERT_EQ(0, ns_enter(self->ns[G0]));
+	EXPECT_EQ(1, times_told(diag, l0.client, &total));
+	EXPECT_EQ(2, total);
+	EXPECT_EQ(0, times_told(diag, g0.client, &total));
+}
+
+#define CANNOT_PREPARE 200
+
+/* Exit status: how many sockets the root of a user namespace is shown. */
+static int tenant_looks(void *mode)
+{
+	int ns;
+
+	if (become_root_of_a_user_namespace(CLONE_NEWNET) ||
+	    choose_for_children(ns_here(), *(enum mode *)mode))
+		return CANNOT_PREPARE;
+	ns = ns_child_of(ns_here());
+	return ns < 0 ? CANNOT_PREPARE + 1 : all_shown(ns);
+}
+
+TEST_F(attack_diag, shows_the_root_of_a_user_namespace_nothing_of_others)
+{
+	enum mode local = LOCAL, global = GLOBAL;
+	struct pair pair;
+	int i;
+
+	for (i = INIT; i < NS_COUNT; i++)
+		ASSERT_EQ(0, pair_in(&pair, self->ns[i], SOCK_STREAM, LO));
+	EXPECT_EQ(0, in_a_child(tenant_looks, &local));
+	EXPECT_EQ(0, in_a_child(tenant_looks, &global));
+}
+
+TEST_F(attack_diag, does_not_destroy_sockets)
+{
+	int diag = diag_in(self->ns[L0]), total = 0;
+	union part part;
+	struct pair pair;
+	ssize_t len;
+
+	ASSERT_EQ(0, pair_in(&pair, self->ns[L0], SOCK_STREAM, LO));
+	ASSERT_EQ(0, ask(diag, SOCK_DESTROY, NLM_F_ACK));
+	len = recv(diag, &part, sizeof(part), 0);
+	ASSERT_LT(0, len);
+	EXPECT_EQ(-EOPNOTSUPP, times_in_part(&part, len, -1, &total));
+	EXPECT_EQ(0, talk(pair.client, pair.server));
+}
+
+TEST_HARNESS_MAIN

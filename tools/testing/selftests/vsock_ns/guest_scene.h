@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A connection that others try to harm, for the tests of what guests make up.
+ *
+ *	liar ----.
+ *		 +--- host: client or listener
+ *	victim --'
+ *
+ * Both are guests without a VM (guest.h). The liar knows the CID and the ports of
+ * the connection between the host and the victim. What can fail returns a
+ * negative errno.
+ */
+#ifndef VSOCK_GUEST_SCENE_H
+#define VSOCK_GUEST_SCENE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest.h"
+#include "vsock_ns_util.h"
+
+#define GUEST_PORT 0x6c696573
+#define WAIT_MS 10000
+
+/**
+ * struct scene - who is there
+ * @ns: the namespaces
+ * @at: which of them the victim and the host's sockets are in: INIT
+ * @victim: VM there, with CID
+ * @liar: VM with OTHER_CID
+ * @connection: header of a packet from the host to the victim
+ * @sock: the end of the host
+ */
+struct scene {
+	int ns[NS_COUNT];
+	int at;
+	struct guest victim;
+	struct guest liar;
+	struct virtio_vsock_hdr connection;
+	int sock;
+};
+
+/* Makes the namespaces and the two VMs; the liar's is in ns[liar_ns]. */
+int scene_start(struct scene *scene, int liar_ns);
+void scene_stop(struct scene *scene);
+int guest_in(struct guest *guest, int ns, unsigned int cid);
+
+/* A packet to the other end of @connection, as if from @cid. */
+int send_from(struct guest *guest, const struct virtio_vsock_hdr *connection,
+	      uint64_t cid, int op, uint32_t flags, const char *payload);
+/* A packet of any length, with a header that need not agree with it. */
+int send_raw(struct guest *guest, const struct virtio_vsock_hdr *hdr, size_t len);
+/* Makes room for what the host answers, resets for example. */
+void discard_answers(struct guest *guest);
+
+/* Steps of the victim and of the host; the second answers with a credit of its own. */
+int victim_sends(struct scene *scene, int op, const char *payload);
+int victim_answers(struct scene *scene, int op, uint32_t buf_alloc, uint32_t fwd_cnt);
+int victim_receives(struct scene *scene, int op, struct virtio_vsock_hdr *hdr,
+		    char *payload, size_t size);
+int host_begins_to_connect(struct scene *scene);
+int connected(struct scene *scene);
+int host_connects(struct scene *scene);
+bool still_connecting(struct scene *scene);
+struct virtio_vsock_hdr with_listener(void);
+int victim_connects_to(struct scene *scene, int listener);
+
+/* 0 if the connection is as it was: nothing in it, and it works both ways. */
+int harm(struct scene *scene);
+
+#endif
