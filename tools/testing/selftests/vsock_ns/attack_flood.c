@@ -256,8 +256,8 @@ TEST_F_TIMEOUT(attack_flood, lets_a_transfer_in_another_scope_come_to_its_end, 1
 	before = *self->flood.count;
 	EXPECT_EQ(0, timed(transfer, NULL, &pair, &self->flood, &beside));
 	TH_LOG("2 MB take %.1f times as long, %ld beside", beside / alone,
-	       *self->flood.count - before);
-	EXPECT_LT(before, *self->flood.count);
+	       atomic_load(self->flood.count) - before);
+	EXPECT_LT(before, atomic_load(self->flood.count));
 	EXPECT_EQ(FLOODERS, end(self->pid));
 }
 
@@ -273,8 +273,8 @@ TEST_F_TIMEOUT(attack_flood, lets_a_host_and_its_guest_talk_in_another_scope, 15
 	before = *self->flood.count;
 	EXPECT_EQ(0, timed(talk_to_the_guest, &self->scene, NULL, &self->flood, &beside));
 	TH_LOG("%d round trips take %.1f times as long, %ld beside", ROUND_TRIPS, beside / alone,
-	       *self->flood.count - before);
-	EXPECT_LT(before, *self->flood.count);
+	       atomic_load(self->flood.count) - before);
+	EXPECT_LT(before, atomic_load(self->flood.count));
 	EXPECT_EQ(FLOODERS, end(self->pid));
 }
 

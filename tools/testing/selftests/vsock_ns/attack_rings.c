@@ -240,17 +240,16 @@ ATTACK(on_top_of_their_own_ring)
 ATTACK(in_memory_that_is_gone)
 {
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct {
-		struct vhost_memory head;
-		struct vhost_memory_region region;
-	} table = {
-		.head.nregions = 1,
-		.region.guest_phys_addr = (uintptr_t)page,
-		.region.memory_size = 4096,
-		.region.userspace_addr = (uintptr_t)page,
-	};
+	uint64_t room[8] = { 0 };
+	struct vhost_memory *table = (void *)room;
 
-	if (page == MAP_FAILED || ioctl(guest->vhost, VHOST_SET_MEM_TABLE, &table))
+	table->nregions = 1;
+	table->regions[0] = (struct vhost_memory_region) {
+		.guest_phys_addr = (uintptr_t)page,
+		.memory_size = 4096,
+		.userspace_addr = (uintptr_t)page,
+	};
+	if (page == MAP_FAILED || ioctl(guest->vhost, VHOST_SET_MEM_TABLE, table))
 		return 0;
 	munmap(page, 4096);
 	describe(guest, 0, (uintptr_t)page, HDR, 0, 0);
