@@ -287,7 +287,7 @@ FIXTURE_SETUP(attack_tenant)
 	ASSERT_EQ(0, pair_in(&own->pair, own->ns[INIT], SOCK_STREAM, LO));
 	for (i = 0; i < 4; i++) {
 		own->listener[i] = listen_in(own->ns[i < 2 ? INIT : L0],
-					      i % 2 ? SOCK_SEQPACKET : SOCK_STREAM, ANY, PORT + i);
+					     i % 2 ? SOCK_SEQPACKET : SOCK_STREAM, ANY, PORT + i);
 		ASSERT_LE(0, own->listener[i]);
 	}
 	own->vm = vm_with_cid(own->ns[INIT], CID);
