@@ -26,7 +26,8 @@
 /* What a guest has unless it asks for more: small, as there may be thousands. */
 #define GUEST_RING 4
 #define GUEST_BUFFER 512
-#define GUEST_FEATURES (1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_VSOCK_F_SEQPACKET)
+#define GUEST_FEATURE(bit) ((uint64_t)1 << (bit))
+#define GUEST_FEATURES (GUEST_FEATURE(VIRTIO_F_VERSION_1) | GUEST_FEATURE(VIRTIO_VSOCK_F_SEQPACKET))
 
 enum { GUEST_RX, GUEST_TX, GUEST_QUEUES };
 

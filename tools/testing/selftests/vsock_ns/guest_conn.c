@@ -12,12 +12,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "guest_conn.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BOTH (VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND)
-#define FIRST_PORT 0x67000000
+#define FIRST_PORT 0x67000000u
 
 long long guest_now(void)
 {
@@ -29,11 +30,15 @@ long long guest_now(void)
 
 /* ---- the stack ---- */
 
+/*
+ * The host keeps a closed socket for 8 s if the guest has not answered, so another
+ * guest with the same CID must use other ports.
+ */
 int guest_stack_init(struct guest_stack *stack, struct guest *guest)
 {
 	memset(stack, 0, sizeof(*stack));
 	stack->guest = guest;
-	stack->next_port = FIRST_PORT;
+	stack->next_port = FIRST_PORT + ((unsigned int)getpid() << 8);
 	stack->buf_alloc = GUEST_BUF_ALLOC;
 	stack->scratch = malloc(guest->options.buffer);
 	return stack->scratch ? 0 : -ENOMEM;

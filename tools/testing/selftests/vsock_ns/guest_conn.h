@@ -156,6 +156,7 @@ ssize_t guest_read(struct guest_conn *conn, void *data, size_t size,
 		   uint32_t *flags, int milliseconds);
 bool guest_readable(const struct guest_conn *conn);	/* data, or an end */
 size_t guest_space(const struct guest_conn *conn);	/* what it may send */
+size_t guest_message(const struct guest_conn *conn);	/* length of the next, if all is there */
 
 /* guest_close() tells the host, and waits for its answer; the connection is gone. */
 int guest_shutdown(struct guest_conn *conn, uint32_t flags);

@@ -86,14 +86,28 @@ static bool ends_message(const struct guest_chunk *chunk)
 	return chunk->flags & VIRTIO_VSOCK_SEQ_EOM;
 }
 
+static const struct guest_chunk *end_of_message(const struct guest_conn *conn)
+{
+	const struct guest_chunk *chunk = conn->first;
+
+	while (chunk && !ends_message(chunk))
+		chunk = chunk->next;
+	return chunk;
+}
+
+size_t guest_message(const struct guest_conn *conn)
+{
+	const struct guest_chunk *end = end_of_message(conn), *chunk;
+	size_t len = end ? end->len : 0;
+
+	for (chunk = conn->first; end && chunk != end; chunk = chunk->next)
+		len += chunk->len;
+	return len;
+}
+
 static bool has_data(const struct guest_conn *conn)
 {
-	if (conn->type == VIRTIO_VSOCK_TYPE_STREAM)
-		return conn->first;
-	for (const struct guest_chunk *chunk = conn->first; chunk; chunk = chunk->next)
-		if (ends_message(chunk))
-			return true;
-	return false;
+	return conn->type == VIRTIO_VSOCK_TYPE_STREAM ? conn->first : end_of_message(conn);
 }
 
 bool guest_readable(const struct guest_conn *conn)
@@ -139,6 +153,7 @@ static int tell_credit(struct guest_conn *conn)
 ssize_t guest_read(struct guest_conn *conn, void *data, size_t size,
 		   uint32_t *flags, int milliseconds)
 {
+	bool messages = conn->type == VIRTIO_VSOCK_TYPE_SEQPACKET;
 	int err = guest_until(conn, guest_readable, guest_now() + milliseconds);
 	uint32_t last = 0;
 	size_t len = 0;
@@ -152,10 +167,9 @@ ssize_t guest_read(struct guest_conn *conn, void *data, size_t size,
 		return conn->err;
 	do {
 		last = conn->first->flags;
-		more = conn->type == VIRTIO_VSOCK_TYPE_SEQPACKET ? !ends_message(conn->first)
-								 : conn->first->next != NULL;
+		more = messages ? !ends_message(conn->first) : !!conn->first->next;
 		len += read_chunk(conn, (char *)data + len, size - len);
-	} while (more && (len < size || conn->type == VIRTIO_VSOCK_TYPE_SEQPACKET));
+	} while (more && (len < size || messages));
 	if (flags)
 		*flags = last & VIRTIO_VSOCK_SEQ_EOR;
 	err = tell_credit(conn);

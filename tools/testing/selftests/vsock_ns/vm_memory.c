@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a VM takes of the kernel's memory, in a local namespace as in init.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+#include "guest.h"
+#include "vsock_ns_util.h"
+
+#define VMS 100
+
+/* Caches give back what they keep at hand: then the sum repeats. */
+static void shrink_slabs(void)
+{
+	DIR *dir = opendir("/sys/kernel/slab");
+	const struct dirent *entry;
+	char path[512];
+	int fd;
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (write(fd, "1", 1) != 1)
+			fprintf(stderr, "# %s: %s\n", path, strerror(errno));
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* In pages: slab caches, big pieces of kmalloc() and vmalloc(), stacks. */
+static long long kernel_bytes(void)
+{
+	long long kb, sum = 0;
+	char line[128];
+	FILE *f;
+
+	shrink_slabs();
+	f = fopen("/proc/meminfo", "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Slab: %lld", &kb) == 1 ||
+		    sscanf(line, "VmallocUsed: %lld", &kb) == 1)
+			sum += kb * 1024;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+FIXTURE(vm_memory)
+{
+	struct guest guests[VMS];
+	int ns[VMS];
+};
+
+FIXTURE_SETUP(vm_memory)
+{
+	const char *why = cannot_make_vms();
+	int i;
+
+	if (!why && geteuid())
+		why = "needs root";
+	if (why)
+		SKIP(return, "%s", why);
+	for (i = 0; i < VMS; i++)
+		self->ns[i] = -1;
+}
+
+FIXTURE_TEARDOWN(vm_memory)
+{
+}
+
+/* Bytes of the kernel's for each of the VMs, or a negative errno. */
+static long long memory_of_vms(struct guest *guests, const int *ns, unsigned int cid)
+{
+	long long before = kernel_bytes(), bytes;
+	int i, err = 0;
+
+	for (i = 0; i < VMS && !err; i++) {
+		if (ns)
+			err = ns_enter(ns[i]);
+		if (!err)
+			err = guest_start(&guests[i], ns ? CID : cid + i);
+	}
+	if (err)
+		return err;
+	usleep(500000);
+	bytes = kernel_bytes() - before;
+	for (i = 0; i < VMS; i++)
+		guest_stop(&guests[i]);
+	return bytes / VMS;
+}
+
+/*
+ * The first round brings tables to their size. RCU frees what was freed within 5 s.
+ * Stock kernels have no local namespaces, but their own figure is told.
+ */
+TEST_F_TIMEOUT(vm_memory, of_a_vm_in_a_local_namespace_is_that_of_one_in_init, 180)
+{
+	const char *why = cannot_run();
+	long long in_init, local;
+	int i;
+
+	for (i = 0; i < VMS && !why; i++) {
+		self->ns[i] = i ? ns_child_of(self->ns[0]) : ns_local();
+		ASSERT_LE(0, self->ns[i]);
+	}
+	ASSERT_LT(0, memory_of_vms(self->guests, NULL, CID));
+	sleep(6);
+	in_init = memory_of_vms(self->guests, NULL, CID);
+	ASSERT_LT(0, in_init);
+	TH_LOG("a VM in init: %lld bytes of kernel memory", in_init);
+	if (why)
+		SKIP(return, "%s", why);
+	sleep(6);
+	local = memory_of_vms(self->guests, self->ns, 0);
+	TH_LOG("a VM in a local namespace: %lld", local);
+	ASSERT_LT(0, local);
+	EXPECT_LE(local, in_init + in_init / 20);
+}
+
+TEST_HARNESS_MAIN

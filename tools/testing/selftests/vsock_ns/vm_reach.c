@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who reaches whom between the host and a VM: a guest runs in each (guest.h), and
+ * both sides are tried as the one that connects.
+ *
+ *	host: a socket in init, g0, g1, l0, l1
+ *	VM:   its device was opened in init, g0, l0, l1
+ */
+#include "kselftest_harness.h"
+#include "vm_link.h"
+
+#define CASE(fixture, name, from, to, kind)				\
+	FIXTURE_VARIANT_ADD(fixture, name)				\
+	{								\
+		.host = from, .vm = to, .type = kind,			\
+	}
+
+#define ROW(fixture, name, from, to)					\
+	CASE(fixture, name##_stream, from, to, SOCK_STREAM);		\
+	CASE(fixture, name##_seqpacket, from, to, SOCK_SEQPACKET)
+
+static const char *set_up(int ns[NS_COUNT])
+{
+	const char *why = cannot_run();
+
+	if (!why)
+		why = cannot_make_vms();
+	if (!why)
+		why = cannot_alias_the_host();
+	if (!why && ns_make(ns))
+		why = "cannot make namespaces";
+	return why;
+}
+
+/* ---- one scope ---- */
+
+FIXTURE(one_scope)
+{
+	int ns[NS_COUNT];
+	struct vm vm;
+};
+
+FIXTURE_VARIANT(one_scope)
+{
+	int host;
+	int vm;
+	int type;
+};
+
+ROW(one_scope, host_in_init_vm_in_init, INIT, INIT);
+ROW(one_scope, host_in_g0_vm_in_init, G0, INIT);
+ROW(one_scope, host_in_g1_vm_in_init, G1, INIT);
+ROW(one_scope, host_in_init_vm_in_g0, INIT, G0);
+ROW(one_scope, host_in_g0_vm_in_g0, G0, G0);
+ROW(one_scope, host_in_g1_vm_in_g0, G1, G0);
+ROW(one_scope, host_in_l0_vm_in_l0, L0, L0);
+ROW(one_scope, host_in_l1_vm_in_l1, L1, L1);
+
+FIXTURE_SETUP(one_scope)
+{
+	const char *why = set_up(self->ns);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, vm_start(&self->vm, self->ns[variant->vm], CID));
+}
+
+FIXTURE_TEARDOWN(one_scope)
+{
+	vm_stop(&self->vm);
+	ns_close(self->ns);
+}
+
+TEST_F(one_scope, host_reaches_the_guest_and_data_flows_both_ways)
+{
+	struct vm_link link;
+
+	ASSERT_EQ(0, link_from_host(&link, &self->vm, self->ns[variant->host], variant->type));
+	EXPECT_EQ(0, link_carries(&link, 10000));
+	link_close(&link);
+}
+
+TEST_F(one_scope, guest_reaches_the_host_and_data_flows_both_ways)
+{
+	struct vm_link link;
+
+	ASSERT_EQ(0, link_from_guest(&link, &self->vm, self->ns[variant->host],
+				     variant->type, PORT));
+	EXPECT_EQ(0, link_carries(&link, 10000));
+	link_close(&link);
+}
+
+/* ---- two scopes ---- */
+
+FIXTURE(two_scopes)
+{
+	int ns[NS_COUNT];
+	struct vm vm;
+};
+
+FIXTURE_VARIANT(two_scopes)
+{
+	int host;
+	int vm;
+	int type;
+};
+
+ROW(two_scopes, host_in_l0_vm_in_init, L0, INIT);
+ROW(two_scopes, host_in_l1_vm_in_init, L1, INIT);
+ROW(two_scopes, host_in_l0_vm_in_g0, L0, G0);
+ROW(two_scopes, host_in_l1_vm_in_g0, L1, G0);
+ROW(two_scopes, host_in_init_vm_in_l0, INIT, L0);
+ROW(two_scopes, host_in_g0_vm_in_l0, G0, L0);
+ROW(two_scopes, host_in_g1_vm_in_l0, G1, L0);
+ROW(two_scopes, host_in_l1_vm_in_l0, L1, L0);
+ROW(two_scopes, host_in_init_vm_in_l1, INIT, L1);
+ROW(two_scopes, host_in_g0_vm_in_l1, G0, L1);
+ROW(two_scopes, host_in_g1_vm_in_l1, G1, L1);
+ROW(two_scopes, host_in_l0_vm_in_l1, L0, L1);
+
+FIXTURE_SETUP(two_scopes)
+{
+	const char *why = set_up(self->ns);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, vm_start(&self->vm, self->ns[variant->vm], CID));
+}
+
+FIXTURE_TEARDOWN(two_scopes)
+{
+	vm_stop(&self->vm);
+	ns_close(self->ns);
+}
+
+TEST_F(two_scopes, host_finds_no_such_vm)
+{
+	int err = variant->type == SOCK_STREAM ? -ENODEV : -ESOCKTNOSUPPORT;
+
+	EXPECT_EQ(err, connect_in(self->ns[variant->host], variant->type, CID,
+				  vm_port(variant->type)));
+	guest_turn(&self->vm.stack, 100);
+	EXPECT_EQ(0, self->vm.stack.received[VIRTIO_VSOCK_OP_REQUEST]);
+}
+
+TEST_F(two_scopes, guest_is_reset_and_the_listener_sees_nothing)
+{
+	int listener = listen_in(self->ns[variant->host], variant->type, VMADDR_CID_ANY, PORT);
+	struct guest_conn *conn;
+
+	ASSERT_LE(0, listener);
+	EXPECT_EQ(-ECONNRESET, guest_connect(&self->vm.stack, &conn, variant->type,
+					     VMADDR_CID_HOST, PORT, VM_PATIENCE_MS));
+	EXPECT_TRUE(quiet(listener));
+	close(listener);
+}
+
+/* ---- one CID in several scopes ---- */
+
+static const int scopes[] = { INIT, L0, L1 };
+
+FIXTURE(same_cid)
+{
+	int ns[NS_COUNT];
+	struct vm vms[ARRAY_SIZE(scopes)];
+};
+
+FIXTURE_SETUP(same_cid)
+{
+	const char *why = set_up(self->ns);
+	unsigned int i;
+
+	if (why)
+		SKIP(return, "%s", why);
+	for (i = 0; i < ARRAY_SIZE(scopes); i++)
+		ASSERT_EQ(0, vm_start(&self->vms[i], self->ns[scopes[i]], CID));
+}
+
+FIXTURE_TEARDOWN(same_cid)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(scopes); i++)
+		vm_stop(&self->vms[i]);
+	ns_close(self->ns);
+}
+
+TEST_F(same_cid, each_scope_reaches_its_own_vm)
+{
+	struct vm_link links[ARRAY_SIZE(scopes)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(scopes); i++)
+		ASSERT_EQ(0, link_from_host(&links[i], &self->vms[i], self->ns[scopes[i]],
+					    SOCK_STREAM));
+	for (i = 0; i < ARRAY_SIZE(scopes); i++)
+		EXPECT_EQ(0, link_talks(&links[i]));
+}
+
+/* All four numbers of the connections are the same, too. */
+TEST_F(same_cid, each_vm_reaches_the_listener_of_its_scope)
+{
+	struct vm_link links[ARRAY_SIZE(scopes)];
+	int listeners[ARRAY_SIZE(scopes)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(scopes); i++) {
+		listeners[i] = listen_in(self->ns[scopes[i]], SOCK_STREAM,
+					 VMADDR_CID_HOST, PORT);
+		ASSERT_LE(0, listeners[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(scopes); i++)
+		ASSERT_EQ(0, link_to_listener(&links[i], &self->vms[i], listeners[i],
+					      SOCK_STREAM, PORT));
+	ASSERT_EQ(links[0].conn->port, links[1].conn->port);
+	for (i = 0; i < ARRAY_SIZE(scopes); i++)
+		EXPECT_EQ(0, link_talks(&links[i]));
+	link_close(&links[1]);
+	EXPECT_EQ(0, link_talks(&links[0]));
+	EXPECT_EQ(0, link_talks(&links[2]));
+}
+
+/* ---- what a VM did not agree to ---- */
+
+FIXTURE(no_seqpacket)
+{
+	int ns[NS_COUNT];
+	struct vm vm;
+};
+
+FIXTURE_VARIANT(no_seqpacket)
+{
+	int vm;
+};
+
+FIXTURE_VARIANT_ADD(no_seqpacket, vm_in_init) { .vm = INIT };
+FIXTURE_VARIANT_ADD(no_seqpacket, vm_in_l0) { .vm = L0 };
+
+FIXTURE_SETUP(no_seqpacket)
+{
+	const struct guest_options options = { .features = 1ull << VIRTIO_F_VERSION_1 };
+	const char *why = set_up(self->ns);
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, vm_start_with(&self->vm, self->ns[variant->vm], CID, &options));
+}
+
+FIXTURE_TEARDOWN(no_seqpacket)
+{
+	vm_stop(&self->vm);
+	ns_close(self->ns);
+}
+
+TEST_F(no_seqpacket, ends_with_esocktnosupport_and_streams_work)
+{
+	struct vm_link link;
+
+	EXPECT_EQ(-ESOCKTNOSUPPORT, connect_in(self->ns[variant->vm], SOCK_SEQPACKET, CID,
+					       vm_port(SOCK_SEQPACKET)));
+	ASSERT_EQ(0, link_from_host(&link, &self->vm, self->ns[variant->vm], SOCK_STREAM));
+	EXPECT_EQ(0, link_talks(&link));
+	link_close(&link);
+}
+
+TEST_HARNESS_MAIN
