@@ -23,6 +23,7 @@
 ##   STOCK=1        vm, check: the kernel's own modules
 ##   CMD= MODULES=  vm: what to run, and what to load before (tools/vm/vm --help)
 ##   TESTS='a b'    check: only these test programs
+##   KERNEL=NAME    vm, check: a kernel of tools/vm/kernel.d, built from the series
 ##   SMP=1          kunit: two CPUs, with KASAN and lockdep
 ##   KCSAN=1        kunit: two CPUs, with KCSAN
 ##   SIGNOFF='Name <mail>'  series: signs the patches off
@@ -32,7 +33,7 @@ K ?= 6.12
 # As given: what looks like a make variable in CMD is the guest shell's business.
 override CMD := $(value CMD)
 override SIGNOFF := $(value SIGNOFF)
-export K KSRC STOCK CMD TESTS SMP KCSAN SIGNOFF
+export K KSRC STOCK KERNEL CMD TESTS SMP KCSAN SIGNOFF
 
 # MODULES= (none at all) is not the same as no MODULES.
 ifneq ($(origin MODULES),undefined)

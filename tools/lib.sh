@@ -31,6 +31,18 @@ need_k() {
 		die "unknown kernel K=$K: known are K=${known:-(no patches here) }and, with STOCK=1, K=$REFERENCES"
 }
 
+# kernel_dir: where the kernel to be run lies, boot/ and lib/modules/: KERNEL names one of tools/vm/kernel, UNPATCHED=1
+# that of the base; without KERNEL it is the stock one.
+kernel_dir() {
+	local dir=$OUT/stock
+	[ -z "${KERNEL:-}" ] || dir=$OUT/kernel-$KERNEL
+	[ "${UNPATCHED:-}" != 1 ] || [ -z "${KERNEL:-}" ] || dir+=-base
+	echo "$dir"
+}
+
+# own_modules: those that lie beside the kernel are used, not ours on top of a stock kernel.
+own_modules() { [ "${STOCK:-}" = 1 ] || [ -n "${KERNEL:-}" ]; }
+
 # usage: prints the comment at the head of the script, from its second paragraph on.
 usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
