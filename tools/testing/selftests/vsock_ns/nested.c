@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A host that is a guest itself, and its own CID as one:
+ *
+ *	its host
+ *	 |
+ *	this machine: CID 3, say, by its guest-to-host transport
+ *	 +-- init, g0	global: CID 3 is this machine, CID 2 its host
+ *	 +-- l0, l1	local: CID 3 is free, for a VM, and CID 2 out of reach
+ *
+ * Wants a machine that has such a device (tools/vm/real.d/nested); the VMs are
+ * guests without a VM, see guest.h.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "guest.h"
+#include "vsock_ns_util.h"
+
+#define ANY VMADDR_CID_ANY
+#define HOST VMADDR_CID_HOST
+#define GUEST_PORT 0x6e657374
+#define WAIT_MS 60000
+
+/* ---- /dev/vsock ---- */
+
+static int dev_vsock_in(int ns)
+{
+	int here = ns_here(), dev = -1;
+
+	if (!ns_enter(ns))
+		dev = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+	if (ns_enter(here))
+		dev = -1;
+	close(here);
+	return dev;
+}
+
+static unsigned int answer_of(int dev)
+{
+	unsigned int cid = 0;
+
+	return ioctl(dev, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) ? 0 : cid;
+}
+
+static unsigned int local_cid_in(int ns)
+{
+	int dev = dev_vsock_in(ns);
+	unsigned int cid = answer_of(dev);
+
+	close(dev);
+	return cid;
+}
+
+/* ---- the machine ---- */
+
+FIXTURE(nested)
+{
+	int ns[NS_COUNT];
+	unsigned int own;
+	struct guest vm;
+	bool runs;
+};
+
+static bool is_guest(unsigned int cid)
+{
+	return cid > HOST && cid != ANY;
+}
+
+FIXTURE_SETUP(nested)
+{
+	const char *why = cannot_run();
+
+	if (!why)
+		why = cannot_make_vms();
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+	self->own = local_cid_in(self->ns[INIT]);
+	if (!is_guest(self->own))
+		SKIP(return, "this machine is no guest");
+}
+
+FIXTURE_TEARDOWN(nested)
+{
+	if (self->runs)
+		guest_stop(&self->vm);
+	ns_close(self->ns);
+}
+
+#define START_VM_IN(n) do {						\
+	int here = ns_here();						\
+									\
+	ASSERT_EQ(0, ns_enter(self->ns[n]));				\
+	self->runs = !guest_start(&self->vm, self->own);		\
+	ASSERT_EQ(0, ns_enter(here));					\
+	ASSERT_TRUE(self->runs);					\
+	close(here);							\
+} while (0)
+
+/* ---- a VM with the CID of this machine ---- */
+
+TEST_F(nested, own_cid_is_refused_to_a_vm_in_a_global_namespace)
+{
+	EXPECT_EQ(-EADDRINUSE, vm_with_cid(self->ns[INIT], self->own));
+	EXPECT_EQ(-EADDRINUSE, vm_with_cid(self->ns[G0], self->own));
+}
+
+TEST_F(nested, own_cid_is_free_for_a_vm_in_each_local_namespace)
+{
+	EXPECT_LE(0, vm_with_cid(self->ns[L0], self->own));
+	EXPECT_LE(0, vm_with_cid(self->ns[L1], self->own));
+	EXPECT_EQ(-EADDRINUSE, vm_with_cid(self->ns[L0], self->own));
+	EXPECT_EQ(-EADDRINUSE, vm_with_cid(self->ns[INIT], self->own));
+}
+
+/* ---- connections ---- */
+
+/* Until a packet of kind @op comes; credit and the like are passed over. */
+static int vm_receives(struct guest *vm, int op, struct virtio_vsock_hdr *hdr,
+		       char *payload, size_t size)
+{
+	int len;
+
+	do
+		len = guest_receive(vm, hdr, payload, size, WAIT_MS);
+	while (len >= 0 && le16toh(hdr->op) != op);
+	return len;
+}
+
+static int vm_says(struct guest *vm, const struct virtio_vsock_hdr *from_host, int op,
+		   const char *text)
+{
+	struct virtio_vsock_hdr hdr;
+
+	guest_answer(&hdr, from_host, op);
+	hdr.len = htole32(strlen(text));
+	return guest_send(vm, &hdr, text);
+}
+
+static int connect_without_waiting(int sock, unsigned int cid, unsigned int port)
+{
+	int flags = fcntl(sock, F_GETFL), err;
+
+	fcntl(sock, F_SETFL, flags | O_NONBLOCK);
+	err = connect_to(sock, cid, port);
+	fcntl(sock, F_SETFL, flags);
+	return err;
+}
+
+static int outcome(int sock)
+{
+	struct pollfd p = { .fd = sock, .events = POLLOUT };
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (poll(&p, 1, WAIT_MS) <= 0)
+		return -ETIMEDOUT;
+	getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len);
+	return -err;
+}
+
+TEST_F(nested, stream_in_a_local_namespace_reaches_its_vm_with_the_own_cid)
+{
+	struct virtio_vsock_hdr hdr;
+	char text[8] = "";
+	int sock;
+
+	START_VM_IN(L0);
+	sock = sock_in(self->ns[L0], SOCK_STREAM);
+	ASSERT_EQ(-EINPROGRESS, connect_without_waiting(sock, self->own, GUEST_PORT));
+	ASSERT_EQ(0, vm_receives(&self->vm, VIRTIO_VSOCK_OP_REQUEST, &hdr, text, sizeof(text)));
+	EXPECT_EQ(self->own, le64toh(hdr.dst_cid));
+	EXPECT_EQ(GUEST_PORT, le32toh(hdr.dst_port));
+	EXPECT_EQ(HOST, le64toh(hdr.src_cid));
+	ASSERT_EQ(0, vm_says(&self->vm, &hdr, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	ASSERT_EQ(0, outcome(sock));
+
+	ASSERT_EQ(4, send(sock, "ping", 4, 0));
+	ASSERT_EQ(4, vm_receives(&self->vm, VIRTIO_VSOCK_OP_RW, &hdr, text, sizeof(text)));
+	EXPECT_STREQ("ping", text);
+	ASSERT_EQ(0, vm_says(&self->vm, &hdr, VIRTIO_VSOCK_OP_RW, "pong"));
+	EXPECT_EQ(4, recv(sock, text, 4, MSG_WAITALL));
+	EXPECT_STREQ("pong", text);
+	close(sock);
+}
+
+TEST_F(nested, a_vm_with_the_own_cid_reaches_a_listener_in_its_namespace)
+{
+	struct virtio_vsock_hdr hdr, to_listener = {
+		.src_cid = htole64(HOST), .src_port = htole32(PORT),
+		.dst_cid = htole64(self->own), .dst_port = htole32(GUEST_PORT),
+		.type = htole16(VIRTIO_VSOCK_TYPE_STREAM),
+	};
+	int init = listen_in(self->ns[INIT], SOCK_STREAM, ANY, PORT);
+	int l0 = listen_in(self->ns[L0], SOCK_STREAM, ANY, PORT);
+	struct sockaddr_vm peer;
+	socklen_t len = sizeof(peer);
+	char text[8] = "";
+	int sock;
+
+	START_VM_IN(L0);
+	ASSERT_EQ(0, vm_says(&self->vm, &to_listener, VIRTIO_VSOCK_OP_REQUEST, ""));
+	ASSERT_EQ(0, vm_receives(&self->vm, VIRTIO_VSOCK_OP_RESPONSE, &hdr, text, sizeof(text)));
+	sock = accept_one(l0);
+	ASSERT_LE(0, sock);
+	EXPECT_TRUE(quiet(init));
+	ASSERT_EQ(0, getpeername(sock, (struct sockaddr *)&peer, &len));
+	EXPECT_EQ(self->own, peer.svm_cid);
+
+	ASSERT_EQ(0, vm_says(&self->vm, &to_listener, VIRTIO_VSOCK_OP_RW, "ping"));
+	EXPECT_EQ(4, recv(sock, text, 4, MSG_WAITALL));
+	EXPECT_STREQ("ping", text);
+	ASSERT_EQ(4, send(sock, "pong", 4, 0));
+	ASSERT_EQ(4, vm_receives(&self->vm, VIRTIO_VSOCK_OP_RW, &hdr, text, sizeof(text)));
+	EXPECT_STREQ("pong", text);
+	close(sock);
+}
+
+TEST_F(nested, own_cid_without_such_a_vm_is_nobody_in_a_local_namespace)
+{
+	int init = listen_in(self->ns[INIT], SOCK_STREAM, ANY, PORT);
+	int l1 = listen_in(self->ns[L1], SOCK_STREAM, ANY, PORT);
+
+	START_VM_IN(L0);
+	EXPECT_EQ(-ENODEV, connect_in(self->ns[L1], SOCK_STREAM, self->own, PORT));
+	EXPECT_EQ(-ESOCKTNOSUPPORT, connect_in(self->ns[L1], SOCK_SEQPACKET, self->own, PORT));
+	EXPECT_TRUE(quiet(init));
+	EXPECT_TRUE(quiet(l1));
+}
+
+TEST_F(nested, own_cid_is_this_machine_in_global_namespaces)
+{
+	struct pair pair;
+
+	START_VM_IN(L0);
+	ASSERT_EQ(0, pair_in(&pair, self->ns[INIT], SOCK_STREAM, self->own));
+	EXPECT_EQ(0, talk(pair.client, pair.server));
+	ASSERT_EQ(0, pair_in(&pair, self->ns[G0], SOCK_STREAM, self->own));
+	EXPECT_EQ(0, talk(pair.client, pair.server));
+}
+
+TEST_F(nested, the_host_is_unreachable_from_a_local_namespace)
+{
+	EXPECT_EQ(-ENETUNREACH, connect_in(self->ns[L0], SOCK_STREAM, HOST, PORT));
+	EXPECT_EQ(-ESOCKTNOSUPPORT, connect_in(self->ns[L0], SOCK_SEQPACKET, HOST, PORT));
+}
+
+TEST_F(nested, the_host_answers_global_namespaces)
+{
+	/* By a reset, as it has no such listener; nobody else would. */
+	EXPECT_EQ(-ECONNRESET, connect_in(self->ns[INIT], SOCK_STREAM, HOST, PORT));
+	EXPECT_EQ(-ECONNRESET, connect_in(self->ns[G0], SOCK_STREAM, HOST, PORT));
+}
+
+/* ---- binds ---- */
+
+TEST_F(nested, own_cid_is_no_address_in_a_local_namespace)
+{
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[L0], self->own, PORT));
+	START_VM_IN(L0);
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[L0], self->own, PORT));
+}
+
+TEST_F(nested, own_cid_is_an_address_in_global_namespaces)
+{
+	int sock = bind_in(self->ns[INIT], self->own, PORT);
+
+	EXPECT_LE(0, sock);
+	EXPECT_EQ(-EADDRINUSE, bind_in(self->ns[G0], self->own, PORT));
+	close(sock);
+	EXPECT_LE(0, bind_in(self->ns[G0], self->own, PORT));
+}
+
+/* ---- IOCTL_VM_SOCKETS_GET_LOCAL_CID ---- */
+
+TEST_F(nested, dev_vsock_does_not_tell_a_local_namespace_the_own_cid)
+{
+	EXPECT_EQ(self->own, local_cid_in(self->ns[G0]));
+	EXPECT_EQ(HOST, local_cid_in(self->ns[L0]));
+	START_VM_IN(L0);
+	EXPECT_EQ(HOST, local_cid_in(self->ns[L0]));
+}
+
+struct asking {
+	int ns;
+	int dev;
+};
+
+static int ask_in(void *arg)
+{
+	struct asking *asking = arg;
+	unsigned int cid;
+
+	if (ns_enter(asking->ns))
+		return 255;
+	cid = answer_of(asking->dev);
+	return cid < 255 ? cid : 254;
+}
+
+TEST_F(nested, dev_vsock_answers_for_the_namespace_of_its_opener)
+{
+	struct asking from_local = { self->ns[INIT], dev_vsock_in(self->ns[L0]) };
+	struct asking from_global = { self->ns[L0], dev_vsock_in(self->ns[G0]) };
+
+	ASSERT_GT(254, self->own);	/* as an exit status tells it */
+	EXPECT_EQ((int)HOST, in_a_child(ask_in, &from_local));
+	EXPECT_EQ((int)self->own, in_a_child(ask_in, &from_global));
+	close(from_local.dev);
+	close(from_global.dev);
+}
+
+TEST_HARNESS_MAIN
