@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vcat - what ncat --vsock does, with the patience that a machine emulated in an
+ * emulated machine needs: SO_VM_SOCKETS_CONNECT_TIMEOUT is a minute, not 2 s
+ *
+ *	vcat [-x NETNS] CID PORT	connects
+ *	vcat [-x NETNS] [-b] -l PORT	listens on all CIDs, takes one connection
+ *	vcat [-b] -k TEXT PORT		listens, says TEXT to all who come
+ *
+ * Standard input goes to the peer, what the peer says to standard output, until
+ * both have ended. -x NETNS: enters this namespace (a path) once it is connected
+ * or listening, so that no task is left where the socket belongs. -b: goes on in
+ * the background once it listens, so that who comes next is not too early.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <linux/vm_sockets.h>
+
+#define PATIENCE 60
+
+static const char *go_to;
+static bool background;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "vcat: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static unsigned int number(const char *text)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 0);
+	if (errno || end == text || *end || value > 0xffffffffUL) {
+		fprintf(stderr, "vcat: %s is no CID and no port\n", text);
+		exit(2);
+	}
+	return value;
+}
+
+static struct sockaddr_vm address(unsigned int cid, unsigned int port)
+{
+	return (struct sockaddr_vm) {
+		.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port,
+	};
+}
+
+static int new_socket(void)
+{
+	int sock = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (sock < 0)
+		die("socket");
+	return sock;
+}
+
+static void leave(void)
+{
+	int ns;
+
+	if (!go_to)
+		return;
+	ns = open(go_to, O_RDONLY | O_CLOEXEC);
+	if (ns < 0 || setns(ns, CLONE_NEWNET))
+		die(go_to);
+	close(ns);
+}
+
+static void go_on_behind(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	if (pid)
+		_exit(0);
+}
+
+static int connected(unsigned int cid, unsigned int port)
+{
+	struct sockaddr_vm addr = address(cid, port);
+	struct timeval patience = { .tv_sec = PATIENCE };
+	int sock = new_socket();
+
+	if (setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &patience, sizeof(patience)))
+		die("SO_VM_SOCKETS_CONNECT_TIMEOUT");
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)))
+		die("connect");
+	leave();
+	return sock;
+}
+
+static int listening(unsigned int port)
+{
+	struct sockaddr_vm addr = address(VMADDR_CID_ANY, port);
+	int sock = new_socket();
+
+	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)))
+		die("bind");
+	if (listen(sock, 8))
+		die("listen");
+	leave();
+	if (background)
+		go_on_behind();
+	return sock;
+}
+
+static int accepted(int listener)
+{
+	int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (sock < 0)
+		die("accept");
+	return sock;
+}
+
+static void write_all(int to, const char *data, size_t len)
+{
+	ssize_t n;
+
+	for (; len; data += n, len -= n) {
+		n = write(to, data, len);
+		if (n < 0)
+			die(to == STDOUT_FILENO ? "standard output" : "send");
+	}
+}
+
+/* Passes on what @from has; false at its end. */
+static bool pass(int from, int to)
+{
+	char data[65536];
+	ssize_t n = read(from, data, sizeof(data));
+
+	if (n < 0)
+		die(from == STDIN_FILENO ? "standard input" : "receive");
+	write_all(to, data, n);
+	return n > 0;
+}
+
+static void relay(int sock)
+{
+	struct pollfd p[] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = sock, .events = POLLIN },
+	};
+
+	while (p[0].fd >= 0 || p[1].fd >= 0) {
+		if (poll(p, 2, -1) < 0)
+			die("poll");
+		if (p[0].revents && !pass(STDIN_FILENO, sock)) {
+			p[0].fd = -1;
+			shutdown(sock, SHUT_WR);
+		}
+		if (p[1].revents && !pass(sock, STDOUT_FILENO))
+			p[1].fd = -1;
+	}
+	close(sock);
+}
+
+static void greet(const char *text, int listener)
+{
+	int sock;
+
+	for (;;) {
+		sock = accepted(listener);
+		write_all(sock, text, strlen(text));
+		write_all(sock, "\n", 1);
+		close(sock);
+	}
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: vcat [-x NETNS] CID PORT | [-x NETNS] [-b] -l PORT | [-b] -k TEXT PORT\n");
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *text = NULL;
+	bool server = false;
+	int option;
+
+	while ((option = getopt(argc, argv, "x:lbk:")) != -1) {
+		switch (option) {
+		case 'x': go_to = optarg; break;
+		case 'l': server = true; break;
+		case 'b': background = true; break;
+		case 'k': text = optarg; break;
+		default: return usage();
+		}
+	}
+	argv += optind;
+	if (argc - optind != (server || text ? 1 : 2))
+		return usage();
+	if (text)
+		greet(text, listening(number(argv[0])));
+	else if (server)
+		relay(accepted(listening(number(argv[0]))));
+	else
+		relay(connected(number(argv[0]), number(argv[1])));
+	return 0;
+}
