@@ -3,6 +3,8 @@
 ##
 ##   make demo      two tenants that cannot see each other, shown in a VM
 ##   make check     every test, in VMs; the last line counts them
+##   make check-vm  scenarios with real guests, QEMU in the emulated host
+##   make check-tree  the selftests on a kernel built from the series, no modules
 ##
 ##   make modules   the patched module family: build/K/modules/*.ko
 ##   make vm        boots K with these modules and runs CMD in it, as in
@@ -44,10 +46,13 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check modules vm series tree refresh kunit model bench nightly lint clean
+.PHONY: help demo check check-vm check-tree modules vm series tree refresh kunit model bench nightly lint clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
+check-vm: ; @tools/vm/check-vm
+# Built in, the virtio transport is there from the start; without it CID 2 is as everywhere.
+check-tree: ; @KERNEL=guest VM_APPEND=initcall_blacklist=virtio_vsock_init tools/vm/check
 modules: ; @tools/vm/modules
 vm:      ; @tools/vm/vm
 series:  ; @tools/series/series
