@@ -197,7 +197,7 @@ paused() {
 # --- who reaches whom ---------------------------------------------------------------
 
 # says NS CID PORT: what a client in NS gets to hear, or why nothing.
-says() { in_ns "$1" vcat "$2" "$3" </dev/null 2>&1 | tail -n 1; }
+says() { in_ns "$1" vcat -r "$2" "$3" 2>&1 | tail -n 1; }
 
 # listens NS PORT: somebody does, soon.
 listens() {

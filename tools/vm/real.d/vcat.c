@@ -3,14 +3,15 @@
  * vcat - what ncat --vsock does, with the patience that a machine emulated in an
  * emulated machine needs: SO_VM_SOCKETS_CONNECT_TIMEOUT is a minute, not 2 s
  *
- *	vcat [-x NETNS] CID PORT	connects
+ *	vcat [-r] [-x NETNS] CID PORT	connects
  *	vcat [-x NETNS] [-b] -l PORT	listens on all CIDs, takes one connection
  *	vcat [-b] -k TEXT PORT		listens, says TEXT to all who come
  *
  * Standard input goes to the peer, what the peer says to standard output, until
  * both have ended. -x NETNS: enters this namespace (a path) once it is connected
  * or listening, so that no task is left where the socket belongs. -b: goes on in
- * the background once it listens, so that who comes next is not too early.
+ * the background once it listens, so that who comes next is not too early. -r:
+ * sends nothing, not even that there is nothing, at which ncat may hang up.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,6 +31,7 @@
 
 static const char *go_to;
 static bool background;
+static bool receive_only;
 
 static void die(const char *what)
 {
@@ -153,7 +155,7 @@ static bool pass(int from, int to)
 static void relay(int sock)
 {
 	struct pollfd p[] = {
-		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = receive_only ? -1 : STDIN_FILENO, .events = POLLIN },
 		{ .fd = sock, .events = POLLIN },
 	};
 
@@ -184,7 +186,7 @@ static void greet(const char *text, int listener)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: vcat [-x NETNS] CID PORT | [-x NETNS] [-b] -l PORT | [-b] -k TEXT PORT\n");
+	fprintf(stderr, "usage: vcat [-r] [-x NETNS] CID PORT | [-x NETNS] [-b] -l PORT | [-b] -k TEXT PORT\n");
 	return 2;
 }
 
@@ -194,8 +196,9 @@ int main(int argc, char **argv)
 	bool server = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "x:lbk:")) != -1) {
+	while ((option = getopt(argc, argv, "rx:lbk:")) != -1) {
 		switch (option) {
+		case 'r': receive_only = true; break;
 		case 'x': go_to = optarg; break;
 		case 'l': server = true; break;
 		case 'b': background = true; break;
