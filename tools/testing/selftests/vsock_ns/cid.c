@@ -419,12 +419,12 @@ TEST_F(cid, fdinfo_shows_cid_and_namespace)
 		ASSERT_LE(0, vm);
 		ASSERT_EQ(0, fstat(self->ns[i], &ns));
 		EXPECT_EQ(0, fdinfo_value(vm, "guest_cid"));
-		EXPECT_EQ(ns.st_ino, fdinfo_value(vm, "net_ns"));
+		EXPECT_EQ((long long)ns.st_ino, fdinfo_value(vm, "net_ns"));
 		ASSERT_EQ(0, vm_set_cid(vm, CID));
 		EXPECT_EQ(CID, fdinfo_value(vm, "guest_cid"));
 		ASSERT_EQ(0, vm_set_cid(vm, OTHER_CID));
 		EXPECT_EQ(OTHER_CID, fdinfo_value(vm, "guest_cid"));
-		EXPECT_EQ(ns.st_ino, fdinfo_value(vm, "net_ns"));
+		EXPECT_EQ((long long)ns.st_ino, fdinfo_value(vm, "net_ns"));
 		close(vm);
 	}
 }

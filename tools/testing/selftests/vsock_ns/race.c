@@ -191,10 +191,10 @@ TEST_F_TIMEOUT(race, has_one_winner_and_the_others_are_busy, 120)
 		int winners = round->decided == LOCAL ? variant->locals :
 			      WRITERS - variant->locals;
 
-		ASSERT_NE(UNDECIDED, round->decided);
-		ASSERT_EQ(winners, round->accepted[round->decided]);
-		ASSERT_EQ(WRITERS - winners, round->busy);
-		ASSERT_EQ(round->decided, child_mode_of(round->parent));
+		ASSERT_NE(UNDECIDED, atomic_load(&round->decided));
+		ASSERT_EQ(winners, atomic_load(&round->accepted[round->decided]));
+		ASSERT_EQ(WRITERS - winners, atomic_load(&round->busy));
+		ASSERT_EQ(atomic_load(&round->decided), child_mode_of(round->parent));
 	}
 }
 
@@ -204,7 +204,7 @@ TEST_F_TIMEOUT(race, shows_who_was_accepted_its_value_at_once, 120)
 
 	ASSERT_EQ(0, run_race(self->race, variant->locals));
 	for (i = 0; i < ROUNDS; i++)
-		ASSERT_EQ(0, self->race->round[i].misread);
+		ASSERT_EQ(0, atomic_load(&self->race->round[i].misread));
 }
 
 TEST_F_TIMEOUT(race, lets_no_child_after_an_accepted_write_have_another_mode, 120)
@@ -215,7 +215,7 @@ TEST_F_TIMEOUT(race, lets_no_child_after_an_accepted_write_have_another_mode, 12
 	self->race->children = CHILDREN;
 	ASSERT_EQ(0, run_race(self->race, variant->locals));
 	for (i = 0; i < ROUNDS_WITH_CHILDREN; i++)
-		ASSERT_EQ(0, self->race->round[i].misborn);
+		ASSERT_EQ(0, atomic_load(&self->race->round[i].misborn));
 }
 
 /* ---- namespaces that come and go ---- */
