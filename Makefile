@@ -17,6 +17,8 @@
 ##   make bench     instructions and times on stock, ours and mainline: build/bench/
 ##   make nightly   all that is too long for every change: hours
 ##   make lint      looks over the series, the C and the scripts
+##   make gates     lint and all that has to hold before the series is sent:
+##                  every commit, compiler and configuration; an hour or two
 ##   make clean     removes build/ (downloads stay in ~/.cache/vsock-netns)
 ##
 ## Variables:
@@ -26,6 +28,7 @@
 ##   CMD= MODULES=  vm: what to run, and what to load before (tools/vm/vm --help)
 ##   TESTS='a b'    check: only these test programs
 ##   KERNEL=NAME    vm, check: a kernel of tools/vm/kernel.d, built from the series
+##   GATES='a b'    gates: only these (tools/gates --help)
 ##   SMP=1          kunit: two CPUs, with KASAN and lockdep
 ##   KCSAN=1        kunit: two CPUs, with KCSAN
 ##   SIGNOFF='Name <mail>'  series: signs the patches off
@@ -46,7 +49,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check check-vm check-tree modules vm series tree refresh kunit model bench nightly lint clean
+.PHONY: help demo check check-vm check-tree modules vm series tree refresh kunit model bench nightly lint gates clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -63,4 +66,5 @@ model:   ; @tools/model
 bench:   ; @tools/vm/bench
 nightly: ; @tools/nightly
 lint:    ; @tools/lint
+gates:   ; @tools/gates $(GATES)
 clean:   ; rm -rf build

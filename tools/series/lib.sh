@@ -79,6 +79,23 @@ in_src() {
 	done
 }
 
+# upstream_ignore: the top .gitignore without Debian's last lines, which ignore every new file.
+upstream_ignore() { sed '/^# Debian packaging/,$d; \:^/\*$:d' "$SRC/.gitignore"; }
+
+# src_files: a git tree's tracked files; of another tree all that is there, of a user's one all but build products.
+src_files() {
+	local line args=(-x '!/*')
+	if [ "$(git -C "$SRC" rev-parse --show-toplevel 2>/dev/null)" = "$(readlink -f "$SRC")" ]; then
+		comm -z -23 <(git -C "$SRC" ls-files -z | sort -z) <(git -C "$SRC" ls-files -z --deleted | sort -z)
+	elif [ -n "${KSRC:-}" ]; then
+		while read -r line; do args+=(-x "$line"); done < <(upstream_ignore | grep -v '^#')
+		git init -q "$TMP/list"
+		(cd "$SRC" && git --git-dir="$TMP/list/.git" --work-tree=. ls-files -z --others "${args[@]}" --exclude-per-directory=.gitignore)
+	else
+		(cd "$SRC" && find . \( -type f -o -type l \) -printf '%P\0')
+	fi | sort -z
+}
+
 # same_file A B: the same contents, the same executable bit.
 same_file() { cmp -s "$1" "$2" && [ "$(stat -c %A "$1" | tr -dc x)" = "$(stat -c %A "$2" | tr -dc x)" ]; }
 
