@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What must be refused, and reach nobody: see stress.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stress.h"
+
+#define BACKLOG 6
+#define PATIENCE_MS 60000
+
+/* How @space fares that connects; 0 or -errno. */
+static int try_connect(struct worker *w, const struct space *space, uint32_t cid, uint32_t port)
+{
+	int sock = worker_socket(w, space, SOCK_STREAM);
+	int err;
+
+	if (sock < 0)
+		return sock;
+	if (roll(w, 2))
+		bind_to(sock, VMADDR_CID_ANY, next_port(w, scope_of(space)));
+	err = connect_to(sock, cid, port);
+	close(sock);
+	return err;
+}
+
+/* A listener of one scope, a client of another. */
+enum result attempt_foreign(struct worker *w)
+{
+	struct space *space = any_space(w), *other = other_scope(w, scope_of(space));
+	int listener, err;
+
+	if (!other)
+		return SKIPPED;
+	listener = worker_listener(w, space, SOCK_STREAM);
+	if (listener < 0)
+		return REFUSED;
+	err = try_connect(w, other, VMADDR_CID_LOCAL, listen_port(w));
+	if (err != -ECONNRESET && !is_shortage(err) && !gone(w, err))
+		wrong(w, "from scope %u to a listener of scope %u: %s", scope_of(other),
+		      scope_of(space), strerror(-err));
+	if (!quiet(listener))
+		wrong(w, "a listener of scope %u heard a client of scope %u", scope_of(space),
+		      scope_of(other));
+	close(listener);
+	return err == -ECONNRESET ? DONE : REFUSED;
+}
+
+/* From a local namespace to where other workers listen, in any scope. */
+enum result attempt_neighbour(struct worker *w)
+{
+	struct space *space = any_space(w);
+	uint32_t port = PORT + roll(w, MAX_WORKERS);
+	int err;
+
+	if (space->mode != LOCAL || port == listen_port(w))
+		return SKIPPED;
+	err = try_connect(w, space, VMADDR_CID_LOCAL, port);
+	if (err != -ECONNRESET && !is_shortage(err) && !gone(w, err))
+		wrong(w, "from scope %u to another worker's port: %s", scope_of(space),
+		      strerror(-err));
+	return err == -ECONNRESET ? DONE : REFUSED;
+}
+
+static void want_bind(struct worker *w, int sock, uint32_t port, int want)
+{
+	int err = bind_to(sock, VMADDR_CID_ANY, port);
+
+	if (err != want)
+		wrong(w, "bind to port %u: %s, expected %s", port, strerror(-err), strerror(-want));
+}
+
+/* A port is taken in its scope, and nowhere else. */
+enum result attempt_bind(struct worker *w)
+{
+	struct space *space = any_space(w), *other = other_scope(w, scope_of(space));
+	uint32_t port = 0x20000000 | w->index << 16 | roll(w, 1000);
+	int first = worker_socket(w, space, SOCK_STREAM);
+	int second = worker_socket(w, space, SOCK_SEQPACKET);
+	int third = other ? worker_socket(w, other, SOCK_STREAM) : -1;
+
+	if (first >= 0 && second >= 0) {
+		want_bind(w, first, port, 0);
+		want_bind(w, second, port, -EADDRINUSE);
+		if (third >= 0)
+			want_bind(w, third, port, 0);
+	}
+	if (third >= 0)
+		close(third);
+	if (second >= 0)
+		close(second);
+	if (first >= 0)
+		close(first);
+	return first >= 0 && second >= 0 ? DONE : REFUSED;
+}
+
+/* The end must come to who was connected, and an error to who was not yet. */
+static void await_end(struct worker *w, int sock)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+	uint64_t end = now_ms() + PATIENCE_MS;
+	char byte;
+
+	for (;;) {
+		if (poll(&p, 1, 1000) > 0) {
+			ssize_t n = recv(sock, &byte, 1, MSG_DONTWAIT);
+
+			if (n > 0)
+				wrong(w, "a byte that nobody sent");
+			if (!n || errno != EAGAIN)
+				return;
+		}
+		if (now_ms() > end)
+			wrong(w, "a client that was never told that its listener is gone");
+	}
+}
+
+/* A client of the worker's listener; negative if memory or the module was missing. */
+static int begin_to_connect(struct worker *w, const struct space *space, int type)
+{
+	int sock = worker_socket(w, space, type), err;
+
+	if (sock < 0)
+		return sock;
+	no_waiting(sock);
+	err = connect_to(sock, VMADDR_CID_LOCAL, listen_port(w));
+	if (!err || err == -EINPROGRESS)
+		return sock;
+	if (!gone(w, err))
+		wrong(w, "connect that does not wait: %s", strerror(-err));
+	close(sock);
+	return err;
+}
+
+/* A listener that closes with clients which nobody has accepted. */
+enum result attempt_backlog(struct worker *w)
+{
+	struct space *space = any_space(w);
+	int type = roll(w, 2) ? SOCK_STREAM : SOCK_SEQPACKET;
+	int listener = worker_listener(w, space, type);
+	unsigned int i, count = 1 + roll(w, BACKLOG), wait = roll(w, 3);
+	int sock[BACKLOG];
+
+	if (listener < 0)
+		return REFUSED;
+	for (i = 0; i < count; i++)
+		sock[i] = begin_to_connect(w, space, type);
+	poll(NULL, 0, wait);
+	close(listener);
+	for (i = 0; i < count; i++) {
+		if (sock[i] < 0)
+			continue;
+		if (roll(w, 4))
+			await_end(w, sock[i]);
+		close(sock[i]);
+	}
+	return DONE;
+}
+
+/* A VM of one scope, a client of another that has no VM with this CID. */
+enum result attempt_vm(struct worker *w)
+{
+	struct vm *vm = &w->vms[roll(w, VMS)];
+	struct space *other;
+	unsigned int i;
+	int err;
+
+	if (!vm->used)
+		return SKIPPED;
+	other = other_scope(w, scope_of(&vm->space));
+	if (!other)
+		return SKIPPED;
+	for (i = 0; i < VMS; i++)
+		if (w->vms[i].used && scope_of(&w->vms[i].space) == scope_of(other) &&
+		    w->vms[i].guest.cid == vm->guest.cid)
+			return SKIPPED;
+	err = try_connect(w, other, vm->guest.cid, listen_port(w));
+	if (err != -ENODEV && !is_shortage(err) && !gone(w, err))
+		wrong(w, "from scope %u to a VM of scope %u: %s", scope_of(other),
+		      scope_of(&vm->space), strerror(-err));
+	return DONE;
+}
