@@ -14,6 +14,8 @@
 ##   make refresh   writes what was changed there back to patches/ and our files
 ##   make kunit     the KUnit suites, on User Mode Linux; SMP=1: races, in QEMU
 ##   make model     every interleaving of a write, a child and an unload, with spin
+##   make stress    everything at random, on a kernel with checkers: MINUTES=, SEED=
+##   make fuzz      a guest that sends anything, on such a kernel: MINUTES=
 ##   make bench     instructions and times on stock, ours and mainline: build/bench/
 ##   make nightly   all that is too long for every change: hours
 ##   make lint      looks over the series, the C and the scripts
@@ -31,6 +33,7 @@
 ##   GATES='a b'    gates: only these (tools/gates --help)
 ##   SMP=1          kunit: two CPUs, with KASAN and lockdep
 ##   KCSAN=1        kunit: two CPUs, with KCSAN
+##   MINUTES= SEED= stress, fuzz: how long, and which decisions
 ##   SIGNOFF='Name <mail>'  series: signs the patches off
 
 K ?= 6.12
@@ -38,7 +41,7 @@ K ?= 6.12
 # As given: what looks like a make variable in CMD is the guest shell's business.
 override CMD := $(value CMD)
 override SIGNOFF := $(value SIGNOFF)
-export K KSRC STOCK KERNEL CMD TESTS SMP KCSAN SIGNOFF
+export K KSRC STOCK KERNEL CMD TESTS SMP KCSAN SIGNOFF MINUTES SEED
 
 # MODULES= (none at all) is not the same as no MODULES.
 ifneq ($(origin MODULES),undefined)
@@ -49,7 +52,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check check-vm check-tree modules vm series tree refresh kunit model bench nightly lint gates clean
+.PHONY: help demo check check-vm check-tree modules vm series tree refresh kunit model stress fuzz bench nightly lint gates clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -63,6 +66,8 @@ tree:    ; @tools/series/tree
 refresh: ; @tools/series/refresh
 kunit:   ; @tools/vm/kunit
 model:   ; @tools/model
+stress:  ; @tools/vm/stress
+fuzz:    ; @tools/vm/fuzz
 bench:   ; @tools/vm/bench
 nightly: ; @tools/nightly
 lint:    ; @tools/lint
