@@ -48,6 +48,8 @@ static void victim_sends(struct victim *v, uint16_t op, const void *payload, siz
 	};
 	int err = guest_send(&v->guest, &hdr, payload);
 
+	if (err == -ETIMEDOUT)	/* the machine may be slow */
+		err = guest_flush(&v->guest, WAIT_MS);
 	if (err)
 		broken("the host takes no packet of the victim %s: %s", v->name, strerror(-err));
 }

@@ -52,7 +52,7 @@ void link_check(struct worker *w, struct link *l, int from, uint64_t at, const v
 }
 
 /* Both sides know how long the n-th message is. */
-static size_t message_len(const struct link *l, int from, uint32_t n)
+size_t message_len(const struct link *l, int from, uint32_t n)
 {
 	return 1 + mix(l->key ^ n ^ (uint64_t)from << 40) % (n % 8 ? 300 : MOST);
 }

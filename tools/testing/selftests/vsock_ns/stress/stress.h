@@ -97,6 +97,7 @@ struct space {
  * @fd: socket; -1 if a guest is on this side
  * @sent: bytes, likewise @received
  * @messages_out: for seqpacket, likewise @messages_in
+ * @part: what a guest has of a message that is not complete yet
  * @buffer: its size, once it has been chosen
  * @shut: sends no more
  * @eof: has seen the end of what the other side sent
@@ -104,7 +105,7 @@ struct space {
 struct end {
 	int fd;
 	uint64_t sent, received;
-	uint32_t messages_out, messages_in;
+	uint32_t messages_out, messages_in, part;
 	uint64_t buffer;
 	bool shut, eof;
 };
@@ -221,6 +222,7 @@ uint32_t listen_port(const struct worker *w);
 int worker_listener(struct worker *w, const struct space *space, int type);
 void link_check(struct worker *w, struct link *l, int from, uint64_t at, const void *data,
 		size_t len);
+size_t message_len(const struct link *l, int from, uint32_t n);
 void link_fill(const struct link *l, int from, uint64_t at, void *data, size_t len);
 void link_turn_socket(struct worker *w, struct link *l, int side, size_t most);
 void link_finish_one(struct worker *w, struct link *l);

@@ -26,8 +26,15 @@ static void guest_sends(struct worker *w, struct vm *vm, struct virtio_vsock_hdr
 {
 	int err = guest_send(&vm->guest, hdr, payload);
 
+	if (err == -ETIMEDOUT)	/* the machine may be slow */
+		err = guest_flush(&vm->guest, PATIENCE_MS);
 	if (err)
 		wrong(w, "the host did not take a packet of the guest: %s", strerror(-err));
+}
+
+static uint16_t virtio_type(const struct link *l)
+{
+	return l->type == SOCK_STREAM ? VIRTIO_VSOCK_TYPE_STREAM : VIRTIO_VSOCK_TYPE_SEQPACKET;
 }
 
 static void link_sends(struct worker *w, struct link *l, uint16_t op, uint32_t flags,
@@ -39,7 +46,7 @@ static void link_sends(struct worker *w, struct link *l, uint16_t op, uint32_t f
 		.src_port = htole32(l->guest_port),
 		.dst_port = htole32(l->host_port),
 		.len = htole32(len),
-		.type = htole16(VIRTIO_VSOCK_TYPE_STREAM),
+		.type = htole16(virtio_type(l)),
 		.op = htole16(op),
 		.flags = htole32(flags),
 		.buf_alloc = htole32(GUEST_ALLOC),
@@ -78,10 +85,21 @@ static struct link *link_of(struct worker *w, struct vm *vm, const struct virtio
 	return NULL;
 }
 
-static void took_data(struct worker *w, struct link *l, const void *payload, size_t len)
+static void took_data(struct worker *w, struct link *l, const struct virtio_vsock_hdr *hdr,
+		      const void *payload, size_t len)
 {
-	link_check(w, l, 0, l->end[1].received, payload, len);
-	l->end[1].received += len;
+	struct end *e = &l->end[1];
+
+	link_check(w, l, 0, e->received, payload, len);
+	e->received += len;
+	e->part += len;
+	if (l->type == SOCK_SEQPACKET && le32toh(hdr->flags) & VIRTIO_VSOCK_SEQ_EOM) {
+		if (e->part != message_len(l, 0, e->messages_in))
+			wrong(w, "message %u to a guest has %u bytes, not %zu", e->messages_in,
+			      e->part, message_len(l, 0, e->messages_in));
+		e->messages_in++;
+		e->part = 0;
+	}
 	if ((uint32_t)l->end[1].received - l->acked >= GUEST_TELLS)
 		link_sends(w, l, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
 }
@@ -101,7 +119,7 @@ static void took(struct worker *w, struct link *l, const struct virtio_vsock_hdr
 		l->up = true;
 		break;
 	case VIRTIO_VSOCK_OP_RW:
-		took_data(w, l, payload, len);
+		took_data(w, l, hdr, payload, len);
 		break;
 	case VIRTIO_VSOCK_OP_CREDIT_REQUEST:
 		link_sends(w, l, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
@@ -144,23 +162,30 @@ void vm_pump(struct worker *w, struct vm *vm)
 	}
 }
 
-/* Never more than the host has room for, or else it may drop it. */
+/* Never more than the host has room for, or else it may drop it. A message goes
+ * whole or not at all.
+ */
 void vm_send_some(struct worker *w, struct link *l, size_t most)
 {
 	struct end *e = &l->end[1];
+	uint32_t room = l->peer_alloc - ((uint32_t)e->sent - l->peer_fwd);
+	bool message = l->type == SOCK_SEQPACKET;
 	char payload[PAYLOAD];
 
+	if (message)
+		most = message_len(l, 1, e->messages_out);
+	if (most > room && message)
+		return;
+	if (most > room)
+		most = room;
 	while (most && !l->broken) {
-		uint32_t room = l->peer_alloc - ((uint32_t)e->sent - l->peer_fwd);
 		size_t len = most < PAYLOAD ? most : PAYLOAD;
+		bool last = message && len == most;
 
-		if (len > room)
-			len = room;
-		if (!len)
-			return;
 		link_fill(l, 1, e->sent, payload, len);
-		link_sends(w, l, VIRTIO_VSOCK_OP_RW, 0, payload, len);
+		link_sends(w, l, VIRTIO_VSOCK_OP_RW, last ? VIRTIO_VSOCK_SEQ_EOM : 0, payload, len);
 		e->sent += len;
+		e->messages_out += last;
 		most -= len;
 		vm_pump(w, l->vm);
 	}
@@ -300,7 +325,7 @@ static void until_up(struct worker *w, struct link *l)
 
 static enum result host_connects(struct worker *w, struct link *l)
 {
-	int sock = worker_socket(w, &l->vm->space, SOCK_STREAM);
+	int sock = worker_socket(w, &l->vm->space, l->type);
 	struct pollfd p = { .fd = sock, .events = POLLOUT };
 	socklen_t len = sizeof(int);
 	int err;
@@ -323,7 +348,7 @@ static enum result host_connects(struct worker *w, struct link *l)
 
 static enum result guest_connects(struct worker *w, struct link *l)
 {
-	int listener = worker_listener(w, &l->vm->space, SOCK_STREAM);
+	int listener = worker_listener(w, &l->vm->space, l->type);
 
 	if (listener < 0)
 		return REFUSED;
@@ -348,7 +373,7 @@ enum result vm_link(struct worker *w)
 	if (!l || !vm->used || leaving(w, LEAVE_VHOST))
 		return SKIPPED;
 	*l = (struct link) {
-		.type = SOCK_STREAM, .vm = vm,
+		.type = roll(w, 3) ? SOCK_STREAM : SOCK_SEQPACKET, .vm = vm,
 		.scope = scope_of(&vm->space), .space = vm->space.id,
 		.key = mix(w->seed ^ w->counters->step ^ (uint64_t)w->index << 56),
 		.end = { { .fd = -1 }, { .fd = -1 } },
@@ -380,7 +405,7 @@ enum result vm_forge(struct worker *w)
 		.src_cid = htole64(roll(w, 4) ? liar->guest.cid : l->vm->guest.cid),
 		.dst_cid = htole64(VMADDR_CID_HOST),
 		.src_port = htole32(l->guest_port), .dst_port = htole32(l->host_port),
-		.type = htole16(VIRTIO_VSOCK_TYPE_STREAM), .op = htole16(op),
+		.type = htole16(virtio_type(l)), .op = htole16(op),
 		.len = htole32(op == VIRTIO_VSOCK_OP_RW ? 4 : 0),
 		.flags = htole32(op == VIRTIO_VSOCK_OP_SHUTDOWN ? 3 : 0),
 	};
