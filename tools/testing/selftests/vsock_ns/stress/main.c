@@ -21,6 +21,9 @@
 #define PROGRESS_MS 30000
 #define END_MS 180000		/* for the workers to finish what they have */
 
+/* So many steps have some of each kind; a slow machine does not get as far. */
+#define ENOUGH_STEPS 2000
+
 static const struct {
 	const char *name;
 	unsigned int weight;
@@ -277,16 +280,13 @@ static int verdict(int number, bool ok, const char *what)
 }
 
 /* A kind of work that never came about has shown nothing. */
-static bool all_done(const struct shared *shared, const struct plan *plan)
+static bool all_done(const struct shared *shared)
 {
 	bool all = true;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(works); i++) {
-		bool scopes = works[i].run == attempt_foreign || works[i].run == attempt_vm ||
-			      works[i].run == attempt_neighbour;
-
-		if (SUM(done[i]) || (scopes && plan->unload_all))
+		if (SUM(done[i]))
 			continue;
 		printf("# %s was never done\n", works[i].name);
 		all = false;
@@ -296,18 +296,21 @@ static bool all_done(const struct shared *shared, const struct plan *plan)
 
 static int report(const struct shared *shared, const struct plan *plan, int failed)
 {
-	bool long_enough = plan->seconds >= 60 && !plan->steps;
+	bool enough = SUM(step) >= ENOUGH_STEPS;
 	int bad = 0;
 
 	print_counters(shared);
 	bad += verdict(1, !failed, "each worker saw what it expected, to the end");
 	bad += verdict(2, !SUM(lost) && SUM(bytes), "no byte was lost, or another's");
-	if (!long_enough)
-		printf("ok 3 each kind of work was done # SKIP less than a minute\n");
+	/* Without local namespaces some cannot be, and VMs are let go of all the time. */
+	if (!enough || plan->unload_all)
+		printf("ok 3 each kind of work was done # SKIP %s\n",
+		       enough ? "no local namespaces" : "too few steps");
 	else
-		bad += verdict(3, all_done(shared, plan), "each kind of work was done");
-	if (plan->no_modules || !long_enough)
-		printf("ok 4 modules were unloaded under traffic # SKIP no, or too short\n");
+		bad += verdict(3, all_done(shared), "each kind of work was done");
+	if (!enough || plan->no_modules)
+		printf("ok 4 modules were unloaded under traffic # SKIP %s\n",
+		       enough ? "not asked for" : "too few steps");
 	else
 		bad += verdict(4, shared->unloads, "modules were unloaded under traffic");
 	return bad ? 1 : 0;
