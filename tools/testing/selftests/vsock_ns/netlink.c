@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests to the kernel over netlink: see netlink.h.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <net/if.h>
+#include <sys/socket.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/vm_sockets_diag.h>
+
+#include "netlink.h"
+
+/**
+ * struct request - a message and its attributes
+ * @header: with the length of all
+ * @link: what follows it, for devices
+ * @room: attributes
+ */
+struct request {
+	struct nlmsghdr header;
+	struct ifinfomsg link;
+	char room[128];
+};
+
+int netlink_open(int protocol)
+{
+	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+
+	return sock < 0 ? -errno : sock;
+}
+
+static struct rtattr *attribute(struct request *request, int type, const char *text)
+{
+	struct rtattr *rta = (void *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+	size_t len = text ? strlen(text) + 1 : 0;
+
+	rta->rta_type = type;
+	rta->rta_len = RTA_LENGTH(len);
+	if (len)
+		memcpy(RTA_DATA(rta), text, len);
+	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(rta->rta_len);
+	return rta;
+}
+
+/* What the kernel answers to a request for one thing: 0 or a negative errno. */
+static int acknowledged(int sock, struct request *request)
+{
+	char answer[1024];
+	struct nlmsghdr *header = (void *)answer;
+	ssize_t len;
+
+	request->header.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	if (send(sock, request, request->header.nlmsg_len, 0) < 0)
+		return -errno;
+	len = recv(sock, answer, sizeof(answer), MSG_DONTWAIT);
+	if (len < 0)
+		return -errno;
+	if (!NLMSG_OK(header, len) || header->nlmsg_type != NLMSG_ERROR)
+		return -EBADMSG;
+	return ((struct nlmsgerr *)NLMSG_DATA(header))->error;
+}
+
+int tap_create(int route, const char *name)
+{
+	struct request request = {
+		.header = {
+			.nlmsg_len = NLMSG_LENGTH(sizeof(request.link)),
+			.nlmsg_type = RTM_NEWLINK,
+			.nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL,
+		},
+		.link = { .ifi_flags = IFF_UP, .ifi_change = IFF_UP },
+	};
+	struct rtattr *info;
+
+	attribute(&request, IFLA_IFNAME, name);
+	info = attribute(&request, IFLA_LINKINFO, NULL);
+	attribute(&request, IFLA_INFO_KIND, "vsockmon");
+	info->rta_len = (char *)&request + request.header.nlmsg_len - (char *)info;
+	return acknowledged(route, &request);
+}
+
+int tap_delete(int route, const char *name)
+{
+	struct request request = {
+		.header = {
+			.nlmsg_len = NLMSG_LENGTH(sizeof(request.link)),
+			.nlmsg_type = RTM_DELLINK,
+		},
+	};
+
+	attribute(&request, IFLA_IFNAME, name);
+	return acknowledged(route, &request);
+}
+
+/* How many sockets a part of the dump has; *done: it was the last. */
+static int count_part(struct nlmsghdr *header, ssize_t len, int *done)
+{
+	int count = 0;
+
+	for (; NLMSG_OK(header, len); header = NLMSG_NEXT(header, len)) {
+		if (header->nlmsg_type == NLMSG_ERROR)
+			return ((struct nlmsgerr *)NLMSG_DATA(header))->error ?: -EBADMSG;
+		if (header->nlmsg_type == NLMSG_DONE) {
+			int error = *(int *)NLMSG_DATA(header);
+
+			*done = 1;
+			return error < 0 ? error : count;
+		}
+		count++;
+	}
+	return count;
+}
+
+int diag_dump(int diag)
+{
+	struct {
+		struct nlmsghdr header;
+		struct vsock_diag_req diag;
+	} request = {
+		.header = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		},
+		.diag = { .sdiag_family = AF_VSOCK, .vdiag_states = ~0U },
+	};
+	int count = 0, done = 0;
+
+	if (send(diag, &request, sizeof(request), 0) < 0)
+		return -errno;
+	while (!done) {
+		char part[16384];
+		ssize_t len = recv(diag, part, sizeof(part), MSG_DONTWAIT);
+		int found;
+
+		if (len < 0)
+			return -errno;
+		found = count_part((void *)part, len, &done);
+		if (found < 0)
+			return found;
+		count += found;
+	}
+	return count;
+}
