@@ -6,6 +6,9 @@
 ##   make check-vm  scenarios with real guests, QEMU in the emulated host
 ##   make check-tree  the selftests on a kernel built from the series, no modules
 ##
+##   make check-debug  the selftests on a kernel with KASAN, lockdep, kmemleak
+##                  and failing allocations: its log has to be clean
+##
 ##   make modules   the patched module family: build/K/modules/*.ko
 ##   make vm        boots K with these modules and runs CMD in it, as in
 ##                  make vm CMD='ss --vsock -a'
@@ -52,13 +55,14 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check check-vm check-tree modules vm series tree refresh kunit model stress fuzz bench nightly lint gates clean
+.PHONY: help demo check check-vm check-tree check-debug modules vm series tree refresh kunit model stress fuzz bench nightly lint gates clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
 check-vm: ; @tools/vm/check-vm
 # Built in, the virtio transport is there from the start; without it CID 2 is as everywhere.
 check-tree: ; @KERNEL=guest VM_APPEND=initcall_blacklist=virtio_vsock_init tools/vm/check
+check-debug: ; @LIMIT=1200 KERNEL=kasan tools/vm/check
 modules: ; @tools/vm/modules
 vm:      ; @tools/vm/vm
 series:  ; @tools/series/series

@@ -19,7 +19,7 @@ count() {
 	if [[ $line =~ $SUM ]]; then
 		ok=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]}
 		SKIPPED=$((SKIPPED + ${BASH_REMATCH[4]:-0}))
-	elif [ "$1" != check ]; then
+	elif [[ $1 != check* ]]; then
 		ok=$(grep -c '^ok ' "$LOG") || true
 		bad=$(grep -c '^not ok ' "$LOG") || true
 		if [ $((ok + bad)) = 0 ] && [ "$2" = 0 ]; then ok=1; fi
