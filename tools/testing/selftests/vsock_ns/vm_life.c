@@ -195,7 +195,7 @@ TEST_F(opener, decides_whom_a_vm_reaches_and_who_reaches_it)
 	close(device);
 	ASSERT_EQ(1, read(channel[0], &byte, 1));
 
-	EXPECT_EQ(-ENODEV, connect_in(self->ns[variant->runner], SOCK_STREAM, CID, VM_PORT));
+	EXPECT_EQ(-ENODEV, connect_briefly(self->ns[variant->runner], SOCK_STREAM, CID, VM_PORT));
 	sock = connect_in(self->ns[variant->opener], SOCK_STREAM, CID, VM_PORT);
 	ASSERT_LE(0, sock);
 	EXPECT_EQ(1, send(sock, &byte, 1, 0));

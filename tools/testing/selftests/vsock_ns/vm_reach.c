@@ -137,8 +137,8 @@ TEST_F(two_scopes, host_finds_no_such_vm)
 {
 	int err = variant->type == SOCK_STREAM ? -ENODEV : -ESOCKTNOSUPPORT;
 
-	EXPECT_EQ(err, connect_in(self->ns[variant->host], variant->type, CID,
-				  vm_port(variant->type)));
+	EXPECT_EQ(err, connect_briefly(self->ns[variant->host], variant->type, CID,
+				       vm_port(variant->type)));
 	guest_turn(&self->vm.stack, 100);
 	EXPECT_EQ(0, self->vm.stack.received[VIRTIO_VSOCK_OP_REQUEST]);
 }
