@@ -29,8 +29,8 @@ static void linger(void)
 #define __init
 #undef READ_ONCE
 #define READ_ONCE(x)			(linger(), __READ_ONCE(x))
-#define jhash_2words(a, b, seed)	0
-#define jhash_3words(a, b, c, seed)	0
+#define jhash_2words(a, b, seed)	(((a) | (b) | (seed)) & 0)
+#define jhash_3words(a, b, c, seed)	(((a) | (b) | (c) | (seed)) & 0)
 #define vsock_table_init		chain_init
 #define vsock_table_exit		chain_exit
 #define vsock_table_add			chain_add
