@@ -298,7 +298,8 @@ static int converse_while_memory_is_short(void)
 	int listener = listen_in(at.local, SOCK_STREAM, VMADDR_CID_ANY, PORT);
 	int client = sock_in(at.local, SOCK_STREAM), server = -1, err;
 
-	setsockopt(client, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &short_time, sizeof(short_time));
+	setsockopt(client, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &short_time,
+		   sizeof(short_time));
 	err = connect_to(client, VMADDR_CID_LOCAL, PORT);
 	fcntl(listener, F_SETFL, O_NONBLOCK);
 	if (!err)
@@ -320,7 +321,8 @@ TEST_F_TIMEOUT(fault, workers, PATIENCE)
 	for (i = 0; i < CONVERSATIONS; i++) {
 		err = converse_while_memory_is_short();
 		refused += err < 0;
-		if (err && err != -ENOMEM && err != -ETIMEDOUT && err != -ECONNRESET && err != -EBADF)
+		if (err && err != -ENOMEM && err != -ETIMEDOUT && err != -ECONNRESET &&
+		    err != -EBADF)
 			break;
 		close(connect_to_the_guest());
 	}

@@ -27,7 +27,7 @@ const char *cannot_inject(void)
 	if (access(DEBUGFS "failslab/reject-start", W_OK) ||
 	    access(DEBUGFS "fail_page_alloc/min-order", W_OK) ||
 	    access("/proc/thread-self/fail-nth", W_OK))
-		return "kernel without CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC or the stack trace filter";
+		return "kernel without FAILSLAB, FAIL_PAGE_ALLOC or the stack trace filter";
 	return NULL;
 }
 
@@ -225,7 +225,8 @@ int survives(const char *name, const struct call *call)
 {
 	unsigned long long start, end;
 	int fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	int err = call->under ? function_range(call->under, &start, &end) : family_range(&start, &end);
+	int err = call->under ? function_range(call->under, &start, &end) :
+		  family_range(&start, &end);
 	int n, refused = 0;
 
 	if (!err)

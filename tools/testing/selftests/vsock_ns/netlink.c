@@ -42,7 +42,8 @@ static struct rtattr *attribute(struct request *request, int type, const char *t
 	rta->rta_len = RTA_LENGTH(len);
 	if (len)
 		memcpy(RTA_DATA(rta), text, len);
-	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(rta->rta_len);
+	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) +
+				    RTA_ALIGN(rta->rta_len);
 	return rta;
 }
 

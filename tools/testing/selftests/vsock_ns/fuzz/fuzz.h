@@ -57,7 +57,7 @@ enum { RX, TX, QUEUES };
 #define GUEST_BYTE 'F'
 #define HOST_BYTE 'H'
 
-/**
+/*
  * struct input - the bytes; when there are no more, zeros
  */
 struct input {
@@ -65,7 +65,7 @@ struct input {
 	size_t left;
 };
 
-/**
+/*
  * struct rig - the device of one input
  * @vhost: open device
  * @kick: eventfds, likewise @call

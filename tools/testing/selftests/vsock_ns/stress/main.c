@@ -53,7 +53,7 @@ static const struct {
 	{ "tap-read", 4, tap_read },
 };
 
-/**
+/*
  * struct plan - what was asked for
  */
 struct plan {

@@ -43,7 +43,7 @@ enum result { DONE, REFUSED, SKIPPED };
 /* What the modules' worker asks the others to let go of. */
 enum { LEAVE_LOOPBACK = 1, LEAVE_VHOST = 2, LEAVE_DIAG = 4, LEAVE_ALL = 8 };
 
-/**
+/*
  * struct counters - what one worker has done
  * @done: by kind of work, as are @refused, @skipped
  * @bytes: that arrived and were as expected
@@ -59,7 +59,7 @@ struct counters {
 	uint64_t bytes, links, lost, tapped, faults, failures, step;
 };
 
-/**
+/*
  * struct shared - between all processes of a run
  * @leave: LEAVE_ flags
  * @stop: everybody ends
@@ -77,7 +77,7 @@ struct shared {
 	uint8_t local[MAX_WORKERS][SERIALS];
 };
 
-/**
+/*
  * struct space - a network namespace, and what its modes must be
  * @fd: -1 if there is none here
  * @id: its number; scopes of local namespaces go by it
@@ -92,7 +92,7 @@ struct space {
 	bool locked;
 };
 
-/**
+/*
  * struct end - one side of a connection
  * @fd: socket; -1 if a guest is on this side
  * @sent: bytes, likewise @received
@@ -110,7 +110,7 @@ struct end {
 	bool shut, eof;
 };
 
-/**
+/*
  * struct link - a connection
  * @used: there is one in this place
  * @type: SOCK_STREAM or SOCK_SEQPACKET
@@ -138,7 +138,7 @@ struct link {
 	bool up, broken;
 };
 
-/**
+/*
  * struct vm - a guest without a VM
  * @used: there is one in this place
  * @space: the namespace that it was opened in; the fd is its own
@@ -150,7 +150,7 @@ struct vm {
 	struct guest guest;
 };
 
-/**
+/*
  * struct tap - a vsockmon device and the socket that listens on it
  * @fd: the packet socket; -1 if there is none
  * @space: where the device is; the fd is its own
@@ -160,7 +160,7 @@ struct tap {
 	struct space space;
 };
 
-/**
+/*
  * struct worker - one process
  * @index: its number
  * @seed: of the run; @dice: their state
