@@ -22,13 +22,15 @@ static void linger(void)
 		ndelay(1000);
 }
 
-/* Those of the kernel are in this file already, and stay as they are. */
+/* Those of the kernel are in this file already, and stay as they are. A reader
+ * who has seen that an entry is another one lingers before it goes on.
+ */
 #undef EXPORT_SYMBOL_GPL
 #define EXPORT_SYMBOL_GPL(symbol)
 #undef __init
 #define __init
 #undef READ_ONCE
-#define READ_ONCE(x)			(linger(), __READ_ONCE(x))
+#define READ_ONCE(x)			({ typeof(x) v = __READ_ONCE(x); linger(); v; })
 #define jhash_2words(a, b, seed)	(((a) | (b) | (seed)) & 0)
 #define jhash_3words(a, b, c, seed)	(((a) | (b) | (c) | (seed)) & 0)
 #define vsock_table_init		chain_init
