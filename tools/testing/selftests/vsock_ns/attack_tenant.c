@@ -230,7 +230,10 @@ ATTACK(binds_the_cid_of_inits_vm, EADDRNOTAVAIL)
 
 static int bpf(int command, union bpf_attr *attr)
 {
-	return error_of(syscall(SYS_bpf, command, attr, sizeof(*attr)));
+	int err = error_of(syscall(SYS_bpf, command, attr, sizeof(*attr)));
+
+	/* A kernel without BPF refuses it to everybody. */
+	return err == ENOSYS ? EPERM : err;
 }
 
 ATTACK(makes_a_sockmap, EPERM)
