@@ -52,6 +52,12 @@ static void compare(struct worker *w, const struct space *space)
 		      space->child);
 }
 
+/* Not all other parts of a namespace say that it was for want of memory. */
+static bool is_shortage_of_some(int err)
+{
+	return is_shortage(err) || err == -EEXIST || err == -ENODEV || err == -EINVAL;
+}
+
 /* A child of @parent, maybe with an allocation that fails; -errno. */
 static int unshare_in(struct worker *w, const struct space *parent)
 {
@@ -63,7 +69,7 @@ static int unshare_in(struct worker *w, const struct space *parent)
 	fault_begin(w);
 	err = unshare(CLONE_NEWNET) ? -errno : 0;
 	hit = fault_end(w);
-	if (err && !(hit && is_shortage(err)))
+	if (err && !(hit && is_shortage_of_some(err)))
 		wrong(w, "unshare: %s", strerror(-err));
 	child = err ? err : ns_here();
 	if (ns_enter(w->home))
