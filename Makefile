@@ -34,6 +34,7 @@
 ##   TESTS='a b'    check: only these test programs
 ##   KERNEL=NAME    vm, check: a kernel of tools/vm/kernel.d, built from the series
 ##   GATES='a b'    gates: only these (tools/gates --help)
+##   GUESTS=1       demo: builds the kernel of its two guests, if need be; 0: without
 ##   SMP=1          kunit: two CPUs, with KASAN and lockdep
 ##   KCSAN=1        kunit: two CPUs, with KCSAN
 ##   MINUTES= SEED= stress, fuzz: how long, and which decisions
@@ -44,7 +45,7 @@ K ?= 6.12
 # As given: what looks like a make variable in CMD is the guest shell's business.
 override CMD := $(value CMD)
 override SIGNOFF := $(value SIGNOFF)
-export K KSRC STOCK KERNEL CMD TESTS SMP KCSAN SIGNOFF MINUTES SEED
+export K KSRC STOCK KERNEL CMD TESTS SMP KCSAN SIGNOFF MINUTES SEED GUESTS
 
 # MODULES= (none at all) is not the same as no MODULES.
 ifneq ($(origin MODULES),undefined)
