@@ -98,14 +98,28 @@ void vhost_vsock_peer_del(struct vsock_sock *vsk)
  * vhost_vsock_is_peer() - tell whether a socket is still on a list
  * @vsk: socket of the vhost transport
  *
- * Context: lock_sock() is held.
+ * A socket that became connected before, and is on the list, is seen as such by
+ * vhost_vsock_peers_close(), as both have the list's lock.
+ *
+ * Context: lock_sock() is held, or its spinlock; softirq as well.
  * Return: false if it is not, or if the VM was closed meanwhile.
  */
 bool vhost_vsock_is_peer(struct vsock_sock *vsk)
 {
 	struct virtio_vsock_sock *vvs = vsk->trans;
+	struct vhost_vsock_peers *peers;
+	bool is_peer = false;
 
-	return READ_ONCE(vvs->vm);
+	rcu_read_lock();
+	peers = smp_load_acquire(&vvs->vm); /* vhost_vsock_peer_unlink() */
+	if (peers) {
+		spin_lock_bh(&peers->lock);
+		is_peer = vvs->vm;
+		spin_unlock_bh(&peers->lock);
+	}
+	rcu_read_unlock();
+
+	return is_peer;
 }
 
 /* Parts some from the list. Whether there are more is returned. */

@@ -370,15 +370,21 @@ void vsock_ns_unregister(void)
 	unregister_pernet_subsys(&vsock_ns_ops);
 }
 
-/* In the words of the sysctl. There is no AF_VSOCK where it is anything else. */
+/* In the words of the sysctl. There is no AF_VSOCK where it is anything else, or
+ * both of them. Without a value, @text is NULL.
+ */
 static int vsock_ns_param_set(const char *text, const struct kernel_param *kp)
 {
-	if (!strcmp(text, "local"))
-		vsock_ns_param = VSOCK_NS_DECIDED | VSOCK_NS_LOCAL;
-	else if (!strcmp(text, "global"))
-		vsock_ns_param = VSOCK_NS_DECIDED;
-	else
+	unsigned int param = 0;
+
+	if (text && !strcmp(text, "local"))
+		param = VSOCK_NS_DECIDED | VSOCK_NS_LOCAL;
+	else if (text && !strcmp(text, "global"))
+		param = VSOCK_NS_DECIDED;
+
+	if (!param || (vsock_ns_param && vsock_ns_param != param))
 		vsock_ns_param_bad = true;
+	vsock_ns_param = param;
 
 	return vsock_ns_param_bad ? -EINVAL : 0;
 }
@@ -393,6 +399,7 @@ static int vsock_ns_param_get(char *text, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops vsock_ns_param_ops = {
+	.flags	= KERNEL_PARAM_OPS_FL_NOARG, /* else it is not told of that */
 	.set	= vsock_ns_param_set,
 	.get	= vsock_ns_param_get,
 };

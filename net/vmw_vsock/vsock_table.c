@@ -27,9 +27,11 @@
  * the midst of it, and a reader that gets there misses what comes before.
  *
  * Locking: whether an address is free and its insertion are one step under
- * rhashtable's lock of the chain. An entry's lock is taken under no other but
- * those of who calls vsock_call_connected(). Insertion and removal of one socket
- * are kept apart by lock_sock(). Removal may be called more than once.
+ * rhashtable's lock of the chain. That is taken under an entry's lock, never the
+ * other way round, and an entry's lock under those of the callers of
+ * vsock_call_connected(): that of a namespace's list of sockets, and of a VM's
+ * list of peers. Insertion and removal of one socket are kept apart by
+ * lock_sock(). Removal may be called more than once.
  */
 #include <linux/jhash.h>
 #include <linux/module.h>
@@ -178,7 +180,8 @@ int vsock_table_add(struct vsock_sock *vsk, gfp_t gfp)
  * vsock_table_del() - part a socket without references from its entry
  * @vsk: socket that vsock_table_add() was called for, successfully or not
  *
- * Context: the socket's destructor.
+ * Context: the socket's destructor, once it has no transport: until then, one may
+ * come by vsock_call_connected().
  */
 void vsock_table_del(struct vsock_sock *vsk)
 {
@@ -198,12 +201,16 @@ void vsock_table_del(struct vsock_sock *vsk)
 	kmem_cache_free(vsock_entry_cache, entry);
 }
 
-/* Readers see the socket from the insertion on, so all else comes before. */
+/* Readers see the socket from the insertion on, so all that they look at comes
+ * before. Under the lock, or one that came to the entry in an earlier life could
+ * find its key in there while the insertion is refused.
+ */
 static __flatten int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 {
 	struct vsock_entry *entry = vsk->links.entry;
 	int err;
 
+	spin_lock_bh(&entry->lock);
 	WRITE_ONCE(entry->key.local_cid, cid);
 	WRITE_ONCE(entry->key.local_port, port);
 	sock_hold(sk_vsock(vsk));
@@ -214,8 +221,11 @@ static __flatten int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 	if (err) {
 		clear_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
 		__sock_put(sk_vsock(vsk));
-		return err == -EEXIST ? -EADDRINUSE : -ENOMEM;
+		WRITE_ONCE(entry->key.local_port, VMADDR_PORT_ANY);
 	}
+	spin_unlock_bh(&entry->lock);
+	if (err)
+		return err == -EEXIST ? -EADDRINUSE : -ENOMEM;
 
 	vsk->local_addr.svm_cid = cid;
 	vsk->local_addr.svm_port = port;
@@ -245,7 +255,7 @@ int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr)
 		if (any)
 			port = vsock_ns_next_port(sock_net(sk_vsock(vsk)));
 		err = vsock_try_bind(vsk, addr->svm_cid, port);
-	} while (err && --tries);
+	} while (err == -EADDRINUSE && --tries);
 
 	return any && err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
 }
@@ -270,10 +280,10 @@ EXPORT_SYMBOL_GPL(vsock_remove_bound);
 
 /**
  * vsock_set_local_cid() - follow a migration
- * @vsk: socket that is bound to a CID
+ * @vsk: the socket
  * @cid: the CID that this machine has now
  *
- * Context: lock_sock() is held.
+ * Context: lock_sock() is held, or its spinlock.
  */
 void vsock_set_local_cid(struct vsock_sock *vsk, u32 cid)
 {

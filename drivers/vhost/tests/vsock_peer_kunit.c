@@ -36,10 +36,13 @@ static struct vhost_vsock_peers *build_peers(struct kunit *test)
 static int resets;
 static int no_peers;
 
+/* The list is locked. */
 static void reset(struct vsock_sock *vsk)
 {
+	const struct virtio_vsock_sock *vvs = vsk->trans;
+
 	resets++;
-	no_peers += !vhost_vsock_is_peer(vsk);
+	no_peers += !vvs->vm;
 }
 
 static void close_vm(struct vhost_vsock_peers *peers)
