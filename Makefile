@@ -8,6 +8,8 @@
 ##
 ##   make check-debug  the selftests on a kernel with KASAN, lockdep, kmemleak
 ##                  and failing allocations: its log has to be clean
+##   make check-kcsan  the selftests on a kernel that finds data races; UNPATCHED=1:
+##                  on the base, whose own go to the list tools/vm/races-base
 ##
 ##   make modules   the patched module family: build/K/modules/*.ko
 ##   make vm        boots K with these modules and runs CMD in it, as in
@@ -45,7 +47,7 @@ K ?= 6.12
 # As given: what looks like a make variable in CMD is the guest shell's business.
 override CMD := $(value CMD)
 override SIGNOFF := $(value SIGNOFF)
-export K KSRC STOCK KERNEL CMD TESTS SMP KCSAN SIGNOFF MINUTES SEED GUESTS
+export K KSRC STOCK KERNEL UNPATCHED CMD TESTS SMP KCSAN SIGNOFF MINUTES SEED GUESTS
 
 # MODULES= (none at all) is not the same as no MODULES.
 ifneq ($(origin MODULES),undefined)
@@ -56,7 +58,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check check-vm check-tree check-debug modules vm series tree refresh kunit model stress fuzz bench nightly lint gates clean
+.PHONY: help demo check check-vm check-tree check-debug check-kcsan modules vm series tree refresh kunit model stress fuzz bench nightly lint gates clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -64,6 +66,7 @@ check-vm: ; @tools/vm/check-vm
 # Built in, the virtio transport is there from the start; without it CID 2 is as everywhere.
 check-tree: ; @KERNEL=guest VM_APPEND=initcall_blacklist=virtio_vsock_init tools/vm/check
 check-debug: ; @LIMIT=1200 KERNEL=kasan tools/vm/check
+check-kcsan: ; @LIMIT=1800 KERNEL=kcsan VM_JUDGE=kcsan tools/vm/check
 modules: ; @tools/vm/modules
 vm:      ; @tools/vm/vm
 series:  ; @tools/series/series
