@@ -79,6 +79,12 @@ in_src() {
 	done
 }
 
+# added_lines FILE: the numbers of the lines that the series adds to it, in TREE.
+added_lines() {
+	git -C "$TREE" diff -U0 base -- "$1" | sed -nE 's/^@@ -[0-9,]+ \+([0-9]+)(,([0-9]+))? @@.*/\1 \3/p' |
+		awk '{ for (i = 0; i < ($2 == "" ? 1 : $2); i++) print $1 + i }'
+}
+
 # upstream_ignore: the top .gitignore without Debian's last lines, which ignore every new file.
 upstream_ignore() { sed '/^# Debian packaging/,$d; \:^/\*$:d' "$SRC/.gitignore"; }
 
