@@ -90,6 +90,21 @@ TEST_F(guest_lies, do_not_reach_a_client_that_is_connecting)
 	EXPECT_EQ(0, harm(&self->scene));
 }
 
+/* The next VM with its CID knows the ports, be it that it was resumed from a snapshot. */
+TEST_F(guest_lies, do_not_complete_a_connect_whose_vm_went)
+{
+	struct virtio_vsock_hdr hdr;
+	char payload[GUEST_BUFFER];
+
+	ASSERT_EQ(0, host_begins_to_connect(&self->scene));
+	guest_stop(&self->scene.victim);
+	ASSERT_EQ(0, guest_in(&self->scene.victim, self->scene.ns[self->scene.at], CID));
+	ASSERT_EQ(0, victim_sends(&self->scene, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	EXPECT_EQ(-ECONNRESET, connected(&self->scene));
+	EXPECT_LE(0, victim_receives(&self->scene, VIRTIO_VSOCK_OP_RST, &hdr, payload,
+				     sizeof(payload)));
+}
+
 TEST_F(guest_lies, do_not_reach_a_connection_that_the_host_made)
 {
 	ASSERT_EQ(0, host_connects(&self->scene));
