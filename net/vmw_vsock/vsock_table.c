@@ -7,8 +7,6 @@
  * not hashed, as it may be any, or change with a migration; few sockets differ
  * in it alone.
  *
- * Lifetime
- *
  * In the tables, an entry stands for the socket. It lives as long as the socket
  * does, but its memory stays an entry until RCU readers are gone, be it that of
  * another socket by then (SLAB_TYPESAFE_BY_RCU). Hence sockets, which are large
@@ -28,10 +26,9 @@
  *
  * Locking: whether an address is free and its insertion are one step under
  * rhashtable's lock of the chain. That is taken under an entry's lock, never the
- * other way round, and an entry's lock under those of the callers of
- * vsock_call_connected(): that of a namespace's list of sockets, and of a VM's
- * list of peers. Insertion and removal of one socket are kept apart by
- * lock_sock(). Removal may be called more than once.
+ * other way round, and an entry's lock under those of the lists from which
+ * vsock_call_connected() is called: of sockets, of peers. Insertion and removal
+ * of one socket are kept apart by lock_sock(); removal may come more than once.
  */
 #include <linux/jhash.h>
 #include <linux/module.h>
@@ -44,9 +41,7 @@
 #include <net/vsock_table.h>
 
 #define MAX_PORT_RETRIES	24
-/* A smaller table would be resized at every other bind on a quiet machine. */
 #define VSOCK_TABLE_MIN		512
-/* Bits of vsock_links.flags */
 #define VSOCK_LINKS_BOUND	0
 #define VSOCK_LINKS_CONNECTED	1
 
@@ -180,8 +175,7 @@ int vsock_table_add(struct vsock_sock *vsk, gfp_t gfp)
  * vsock_table_del() - part a socket without references from its entry
  * @vsk: socket that vsock_table_add() was called for, successfully or not
  *
- * Context: the socket's destructor, once it has no transport: until then, one may
- * come by vsock_call_connected().
+ * Context: the socket's destructor, when no transport knows it any more.
  */
 void vsock_table_del(struct vsock_sock *vsk)
 {
@@ -201,9 +195,8 @@ void vsock_table_del(struct vsock_sock *vsk)
 	kmem_cache_free(vsock_entry_cache, entry);
 }
 
-/* Readers see the socket from the insertion on, so all that they look at comes
- * before. Under the lock, or one that came to the entry in an earlier life could
- * find its key in there while the insertion is refused.
+/* All that readers look at comes before the insertion, and under the lock: one of
+ * an earlier life must not find the key of a bind that is refused.
  */
 static __flatten int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 {
@@ -226,7 +219,6 @@ static __flatten int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 	spin_unlock_bh(&entry->lock);
 	if (err)
 		return err == -EEXIST ? -EADDRINUSE : -ENOMEM;
-
 	vsk->local_addr.svm_cid = cid;
 	vsk->local_addr.svm_port = port;
 
@@ -292,9 +284,7 @@ void vsock_set_local_cid(struct vsock_sock *vsk, u32 cid)
 }
 EXPORT_SYMBOL_GPL(vsock_set_local_cid);
 
-/* With a reference, or NULL. What was found and is not what it was any more was
- * removed since, so the lookup is repeated.
- */
+/* With a reference, or NULL. Looks again where the entry was removed since. */
 static __always_inline struct sock *
 vsock_find(struct rhashtable *table, const struct rhashtable_params params,
 	   const struct vsock_key *key,
