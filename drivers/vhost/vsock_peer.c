@@ -68,8 +68,29 @@ int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 static void vhost_vsock_peer_unlink(struct virtio_vsock_sock *vvs)
 {
 	hlist_del_init(&vvs->vm_node);
-	/* Pairs with smp_load_acquire() in vhost_vsock_peer_del(). */
+	/* Pairs with smp_load_acquire() in vhost_vsock_peer_check(). */
 	smp_store_release(&vvs->vm, NULL);
+}
+
+/* Whether the socket is on a list, of which it is taken if @unlink. */
+static bool vhost_vsock_peer_check(struct vsock_sock *vsk, bool unlink)
+{
+	struct virtio_vsock_sock *vvs = vsk->trans;
+	struct vhost_vsock_peers *peers;
+	bool is_peer = false;
+
+	rcu_read_lock();
+	peers = smp_load_acquire(&vvs->vm); /* vhost_vsock_peer_unlink() */
+	if (peers) {
+		spin_lock_bh(&peers->lock);
+		is_peer = vvs->vm;
+		if (is_peer && unlink)
+			vhost_vsock_peer_unlink(vvs);
+		spin_unlock_bh(&peers->lock);
+	}
+	rcu_read_unlock();
+
+	return is_peer;
 }
 
 /**
@@ -80,18 +101,7 @@ static void vhost_vsock_peer_unlink(struct virtio_vsock_sock *vvs)
  */
 void vhost_vsock_peer_del(struct vsock_sock *vsk)
 {
-	struct virtio_vsock_sock *vvs = vsk->trans;
-	struct vhost_vsock_peers *peers;
-
-	rcu_read_lock();
-	peers = smp_load_acquire(&vvs->vm); /* vhost_vsock_peer_unlink() */
-	if (peers) {
-		spin_lock_bh(&peers->lock);
-		if (vvs->vm)
-			vhost_vsock_peer_unlink(vvs);
-		spin_unlock_bh(&peers->lock);
-	}
-	rcu_read_unlock();
+	vhost_vsock_peer_check(vsk, true);
 }
 
 /**
@@ -106,20 +116,7 @@ void vhost_vsock_peer_del(struct vsock_sock *vsk)
  */
 bool vhost_vsock_is_peer(struct vsock_sock *vsk)
 {
-	struct virtio_vsock_sock *vvs = vsk->trans;
-	struct vhost_vsock_peers *peers;
-	bool is_peer = false;
-
-	rcu_read_lock();
-	peers = smp_load_acquire(&vvs->vm); /* vhost_vsock_peer_unlink() */
-	if (peers) {
-		spin_lock_bh(&peers->lock);
-		is_peer = vvs->vm;
-		spin_unlock_bh(&peers->lock);
-	}
-	rcu_read_unlock();
-
-	return is_peer;
+	return vhost_vsock_peer_check(vsk, false);
 }
 
 /* Parts some from the list. Whether there are more is returned. */
