@@ -11,6 +11,7 @@
 #include <linux/jhash.h>
 #include <linux/kthread.h>
 #include <linux/rhashtable.h>
+#include <linux/slab.h>
 #include <net/netns/hash.h>
 #include "vsock_kunit.h"
 
@@ -20,6 +21,16 @@ static void linger(void)
 {
 	if (current == READ_ONCE(reader))
 		udelay(50); /* as long as it takes to move an entry */
+}
+
+/* The entries of the socket tables have a cache with the other name. */
+static struct kmem_cache *chain_cache_create(const char *name,
+					     unsigned int size,
+					     unsigned int align,
+					     slab_flags_t flags,
+					     void (*ctor)(void *data))
+{
+	return kmem_cache_create("vsock_kunit_entry", size, align, flags, ctor);
 }
 
 /* Those of the kernel are in this file already, and stay as they are. A reader
@@ -33,6 +44,8 @@ static void linger(void)
 #define READ_ONCE(x)			({ typeof(x) v = __READ_ONCE(x); linger(); v; })
 #define jhash_2words(a, b, seed)	(((a) | (b) | (seed)) & 0)
 #define jhash_3words(a, b, c, seed)	(((a) | (b) | (c) | (seed)) & 0)
+#undef kmem_cache_create
+#define kmem_cache_create		chain_cache_create
 #define vsock_table_init		chain_init
 #define vsock_table_exit		chain_exit
 #define vsock_table_add			chain_add

@@ -3,7 +3,9 @@
  * Sockets that are nothing but what the tables and lists look at
  *
  * The test has the first reference, so that none of them is ever freed by
- * sock_put(). Its scope need not be a real namespace, only one with a hash.
+ * sock_put(). Its scope need not be a real namespace, only one with a hash. Its
+ * namespace is init_net, on whose list it is while a test runs: at boot, before
+ * there is anybody who could ask for a dump.
  */
 #include <linux/random.h>
 #include "vsock_kunit.h"
