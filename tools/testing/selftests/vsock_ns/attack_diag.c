@@ -14,6 +14,7 @@
 #include <linux/vm_sockets_diag.h>
 
 #include "kselftest_harness.h"
+#include "netlink.h"
 #include "vsock_ns_util.h"
 
 #define ANY VMADDR_CID_ANY
@@ -47,27 +48,11 @@ static int diag_in(int ns)
 	int here = ns_here(), diag = -1;
 
 	if (!ns_enter(ns))
-		diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+		diag = netlink_open(NETLINK_SOCK_DIAG);
 	if (ns_enter(here))
 		abort();
 	close(here);
-	return diag < 0 ? -errno : diag;
-}
-
-static int ask(int diag, int type, int flags)
-{
-	struct {
-		struct nlmsghdr head;
-		struct vsock_diag_req request;
-	} message = {
-		.head.nlmsg_len = sizeof(message),
-		.head.nlmsg_type = type,
-		.head.nlmsg_flags = NLM_F_REQUEST | flags,
-		.request.sdiag_family = AF_VSOCK,
-		.request.vdiag_states = ~0u,
-	};
-
-	return send(diag, &message, sizeof(message), 0) < 0 ? -errno : 0;
+	return diag;
 }
 
 static ino_t inode_of(int sock)
@@ -77,49 +62,30 @@ static ino_t inode_of(int sock)
 	return fstat(sock, &st) ? 0 : st.st_ino;
 }
 
-/* How often @sock is among the sockets that a part of the answer tells of; adds to
- * @total. The negative errno of an error, or -ENODATA at the end.
+/**
+ * struct sought - a socket that is looked for in a dump
+ * @inode: what tells it from others
+ * @times: how often it was there
  */
-static int times_in_part(const void *part, unsigned int len, int sock, int *total)
-{
-	const struct nlmsghdr *head = part;
-	int times = 0;
-
-	for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
-		const struct vsock_diag_msg *msg = NLMSG_DATA(head);
-		const struct nlmsgerr *error = NLMSG_DATA(head);
-
-		if (head->nlmsg_type == NLMSG_ERROR)
-			return error->error ? : -ENODATA;
-		if (head->nlmsg_type == NLMSG_DONE)
-			return -ENODATA;
-		times += sock >= 0 && msg->vdiag_ino == inode_of(sock);
-		++*total;
-	}
-	return times;
-}
-
-/* Aligned as messages have to be. */
-union part {
-	struct nlmsghdr head;
-	char bytes[32768];
+struct sought {
+	ino_t inode;
+	int times;
 };
 
-/* Asks an open netlink socket. */
+static void compare(const struct vsock_diag_msg *found, void *arg)
+{
+	struct sought *sought = arg;
+
+	sought->times += found->vdiag_ino == sought->inode;
+}
+
+/* Asks an open netlink socket how often @sock is shown, and of how many in @total. */
 static int times_told(int diag, int sock, int *total)
 {
-	union part part;
-	int times = 0, more = ask(diag, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
-	ssize_t len;
+	struct sought sought = { .inode = inode_of(sock) };
 
-	*total = 0;
-	while (more >= 0) {
-		len = recv(diag, &part, sizeof(part), 0);
-		more = len < 0 ? -errno : times_in_part(&part, len, sock, total);
-		if (more > 0)
-			times += more;
-	}
-	return more == -ENODATA ? times : more;
+	*total = diag_dump(diag, compare, &sought);
+	return *total < 0 ? *total : sought.times;
 }
 
 static int times_shown(int ns, int sock)
@@ -133,11 +99,11 @@ static int times_shown(int ns, int sock)
 
 static int all_shown(int ns)
 {
-	int diag = diag_in(ns), total, times;
+	int diag = diag_in(ns);
+	int total = diag < 0 ? diag : diag_dump(diag, NULL, NULL);
 
-	times = diag < 0 ? diag : times_told(diag, -1, &total);
 	close(diag);
-	return times < 0 ? times : total;
+	return total;
 }
 
 /* 0, or the number of the namespace in which it is shown wrongly, counted from 1. */
@@ -255,16 +221,12 @@ TEST_F(attack_diag, shows_the_root_of_a_user_namespace_nothing_of_others)
 
 TEST_F(attack_diag, does_not_destroy_sockets)
 {
-	int diag = diag_in(self->ns[L0]), total = 0;
-	union part part;
+	int diag = diag_in(self->ns[L0]);
 	struct pair pair;
-	ssize_t len;
 
 	ASSERT_EQ(0, pair_in(&pair, self->ns[L0], SOCK_STREAM, LO));
-	ASSERT_EQ(0, ask(diag, SOCK_DESTROY, NLM_F_ACK));
-	len = recv(diag, &part, sizeof(part), 0);
-	ASSERT_LT(0, len);
-	EXPECT_EQ(-EOPNOTSUPP, times_in_part(&part, len, -1, &total));
+	ASSERT_EQ(0, diag_ask(diag, SOCK_DESTROY, NLM_F_ACK));
+	EXPECT_EQ(-EOPNOTSUPP, netlink_answer(diag));
 	EXPECT_EQ(0, talk(pair.client, pair.server));
 }
 

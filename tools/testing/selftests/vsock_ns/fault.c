@@ -146,7 +146,7 @@ static int connect_to_the_guest(void)
 static int list_the_sockets(void)
 {
 	int diag = netlink_open(NETLINK_SOCK_DIAG);
-	int count = diag < 0 ? diag : diag_dump(diag);
+	int count = diag < 0 ? diag : diag_dump(diag, NULL, NULL);
 
 	close(diag);
 	return count;

@@ -47,22 +47,25 @@ static struct rtattr *attribute(struct request *request, int type, const char *t
 	return rta;
 }
 
-/* What the kernel answers to a request for one thing: 0 or a negative errno. */
-static int acknowledged(int sock, struct request *request)
+int netlink_answer(int sock)
 {
 	char answer[1024];
 	struct nlmsghdr *header = (void *)answer;
-	ssize_t len;
+	ssize_t len = recv(sock, answer, sizeof(answer), MSG_DONTWAIT);
 
-	request->header.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	if (send(sock, request, request->header.nlmsg_len, 0) < 0)
-		return -errno;
-	len = recv(sock, answer, sizeof(answer), MSG_DONTWAIT);
 	if (len < 0)
 		return -errno;
 	if (!NLMSG_OK(header, len) || header->nlmsg_type != NLMSG_ERROR)
 		return -EBADMSG;
 	return ((struct nlmsgerr *)NLMSG_DATA(header))->error;
+}
+
+static int acknowledged(int sock, struct request *request)
+{
+	request->header.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	if (send(sock, request, request->header.nlmsg_len, 0) < 0)
+		return -errno;
+	return netlink_answer(sock);
 }
 
 int tap_create(int route, const char *name)
@@ -97,8 +100,26 @@ int tap_delete(int route, const char *name)
 	return acknowledged(route, &request);
 }
 
+int diag_ask(int diag, int type, int flags)
+{
+	struct {
+		struct nlmsghdr header;
+		struct vsock_diag_req diag;
+	} request = {
+		.header = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = type,
+			.nlmsg_flags = NLM_F_REQUEST | flags,
+		},
+		.diag = { .sdiag_family = AF_VSOCK, .vdiag_states = ~0U },
+	};
+
+	return send(diag, &request, sizeof(request), 0) < 0 ? -errno : 0;
+}
+
 /* How many sockets a part of the dump has; *done: it was the last. */
-static int count_part(struct nlmsghdr *header, ssize_t len, int *done)
+static int see_part(const struct nlmsghdr *header, ssize_t len, int *done, see_socket *see,
+		    void *arg)
 {
 	int count = 0;
 
@@ -111,39 +132,30 @@ static int count_part(struct nlmsghdr *header, ssize_t len, int *done)
 			*done = 1;
 			return error < 0 ? error : count;
 		}
+		if (see)
+			see(NLMSG_DATA(header), arg);
 		count++;
 	}
 	return count;
 }
 
-int diag_dump(int diag)
+int diag_dump(int diag, see_socket *see, void *arg)
 {
-	struct {
-		struct nlmsghdr header;
-		struct vsock_diag_req diag;
-	} request = {
-		.header = {
-			.nlmsg_len = sizeof(request),
-			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		},
-		.diag = { .sdiag_family = AF_VSOCK, .vdiag_states = ~0U },
-	};
+	static __thread union {
+		struct nlmsghdr header; /* aligned as messages have to be */
+		char bytes[32768];
+	} part;
 	int count = 0, done = 0;
+	int err = diag_ask(diag, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
 
-	if (send(diag, &request, sizeof(request), 0) < 0)
-		return -errno;
-	while (!done) {
-		char part[16384];
-		ssize_t len = recv(diag, part, sizeof(part), MSG_DONTWAIT);
-		int found;
+	while (!err && !done) {
+		ssize_t len = recv(diag, &part, sizeof(part), MSG_DONTWAIT);
+		int found = len < 0 ? -errno : see_part(&part.header, len, &done, see, arg);
 
-		if (len < 0)
-			return -errno;
-		found = count_part((void *)part, len, &done);
 		if (found < 0)
-			return found;
-		count += found;
+			err = found;
+		else
+			count += found;
 	}
-	return count;
+	return err ?: count;
 }

@@ -9,8 +9,16 @@
 /* A socket for requests: NETLINK_SOCK_DIAG or NETLINK_ROUTE */
 int netlink_open(int protocol);
 
-/* All sockets of this namespace: returns how many */
-int diag_dump(int diag);
+/* What the kernel says to a request for one thing: 0 or a negative errno */
+int netlink_answer(int sock);
+
+/* Asks sock_diag for AF_VSOCK something; it has not answered yet */
+int diag_ask(int diag, int type, int flags);
+
+/* All sockets of this namespace, if @see is not NULL each of them: how many */
+struct vsock_diag_msg;
+typedef void see_socket(const struct vsock_diag_msg *found, void *arg);
+int diag_dump(int diag, see_socket *see, void *arg);
 
 /* A vsockmon device, up; one request each */
 int tap_create(int route, const char *name);

@@ -109,7 +109,6 @@ void modules(bool load);
 void slab_look(struct slabs *slabs);
 const struct slab *slab_named(const struct slabs *slabs, const char *name);
 long slab_growth(const struct slabs *before, const struct slabs *now, const char *name);
-uint64_t kernel_bytes(void);
 
 /* Numbers; those of dice() are the same in every run of the program */
 int by_size(const void *a, const void *b);

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <linux/vm_sockets_diag.h>
 
+#include "../netlink.h"
 #include "bench.h"
 
 #define CHURN_PORT (PORT + 1)
@@ -94,58 +94,21 @@ static int churn(void *arg)
 
 /* ---- the dump ---- */
 
-static void ask(int diag)
-{
-	struct {
-		struct nlmsghdr head;
-		struct vsock_diag_req request;
-	} message = {
-		.head.nlmsg_len = sizeof(message),
-		.head.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		.request.sdiag_family = AF_VSOCK,
-		.request.vdiag_states = ~0u,
-	};
-
-	must_errno(send(diag, &message, sizeof(message), 0), "asking for a dump");
-}
-
-static void see(const struct vsock_diag_msg *found)
+static void see(const struct vsock_diag_msg *found, void *arg)
 {
 	struct held key = { .inode = found->vdiag_ino };
 	struct held *h = bsearch(&key, held, count, sizeof(*held), by_inode);
 
+	(void)arg;
 	if (h)
 		h->seen++;
 }
 
-/* Returns false at the end of the dump. */
-static bool see_all(struct nlmsghdr *head, ssize_t len)
-{
-	for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
-		if (head->nlmsg_type == NLMSG_DONE)
-			return false;
-		if (head->nlmsg_type == NLMSG_ERROR)
-			must(((struct nlmsgerr *)NLMSG_DATA(head))->error ? : -EPROTO, "the dump");
-		see(NLMSG_DATA(head));
-	}
-	return true;
-}
-
 static void dump_all(void)
 {
-	static union {
-		struct nlmsghdr head;
-		char bytes[32768];
-	} buffer;
-	int diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	int len;
+	int diag = must(netlink_open(NETLINK_SOCK_DIAG), "a netlink socket");
 
-	must_errno(diag, "a netlink socket");
-	ask(diag);
-	do
-		len = must_errno(recv(diag, &buffer, sizeof(buffer), 0), "receiving a dump");
-	while (see_all(&buffer.head, len));
+	must(diag_dump(diag, see, NULL), "a dump");
 	close(diag);
 }
 

@@ -4,8 +4,10 @@
  * with N sockets, divided by N: objects of slab caches, and all pages that it
  * allocated (tables, too). Files and inodes, which every socket has, are in both.
  */
+#include <string.h>
 #include <unistd.h>
 
+#include "../kernel_memory.h"
 #include "bench.h"
 
 struct kind {
@@ -43,24 +45,33 @@ static long slab_bytes(const struct slabs *before, const struct slabs *now)
 	return bytes;
 }
 
+static long long bytes_in_use(void)
+{
+	long long bytes = kernel_bytes();
+
+	if (bytes < 0)
+		fail("the kernel's memory: %s", strerror(-bytes));
+	return bytes;
+}
+
 static void measure(const struct kind *kind, long n, int listener)
 {
 	struct pair *pairs = calloc(n / 2, sizeof(*pairs));
 	static struct slabs before, now;
-	uint64_t bytes;
+	long long bytes;
 	long i;
 
 	if (!pairs)
 		fail("out of memory");
 	settle(10000);
 	slab_look(&before);
-	bytes = kernel_bytes();
+	bytes = bytes_in_use();
 	for (i = 0; i < n / 2; i++)
 		kind->make(&pairs[i], listener);
 	settle(10000);
 	slab_look(&now);
 	report(kind->slab, n, slab_bytes(&before, &now) / (double)n);
-	report(kind->all, n, ((double)kernel_bytes() - bytes) / n);
+	report(kind->all, n, ((double)bytes_in_use() - bytes) / n);
 	for (i = 0; i < n / 2; i++) {
 		close(pairs[i].client);
 		close(pairs[i].server);
