@@ -83,10 +83,10 @@ struct link *any_link(struct worker *w, bool vm)
 	return NULL;
 }
 
-/* Enough of a scope to tell it from others: 0 is the global one. */
-uint8_t scope_mark(uint32_t scope)
+/* Enough of a scope to tell it from others, and from marks that are none. */
+uint16_t scope_mark(uint32_t scope)
 {
-	return scope ? 1 + scope % 255 : 0;
+	return scope ? 2 + scope % 60000 : 1;
 }
 
 /* Different in each connection of the run, so that taps can tell whose it is. */
@@ -94,7 +94,7 @@ uint32_t next_port(struct worker *w, uint32_t scope)
 {
 	uint32_t serial = w->serial++ % SERIALS;
 
-	w->shared->local[w->index][serial] = scope_mark(scope);
+	w->shared->mark[w->index][serial] = scope_mark(scope);
 	return 0x40000000 | w->index << 20 | serial;
 }
 

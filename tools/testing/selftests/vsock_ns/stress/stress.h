@@ -36,6 +36,7 @@
 
 /* Serial numbers of links, for those who see ports only: taps. */
 #define SERIALS 0x100000u
+#define MARK_FORGED 0xffff
 
 /* What a step came to. */
 enum result { DONE, REFUSED, SKIPPED };
@@ -66,7 +67,8 @@ struct counters {
  * @epoch: odd while a module may be missing
  * @unloads: modules unloaded while the workers ran; @held: they were in use
  * @counters: a worker each
- * @local: scope_mark() of the connection with this serial number
+ * @mark: scope_mark() of the connection with this serial number, 0 if there was
+ *	none; or MARK_FORGED, if packets of another scope say that they are of it
  */
 struct shared {
 	int leave;
@@ -74,7 +76,7 @@ struct shared {
 	uint32_t epoch;
 	uint64_t unloads, held;
 	struct counters counters[MAX_WORKERS];
-	uint8_t local[MAX_WORKERS][SERIALS];
+	uint16_t mark[MAX_WORKERS][SERIALS];
 };
 
 /*
@@ -217,7 +219,7 @@ enum result mode_write(struct worker *w);
 struct link *free_link(struct worker *w);
 struct link *any_link(struct worker *w, bool vm);
 uint32_t next_port(struct worker *w, uint32_t scope);
-uint8_t scope_mark(uint32_t scope);
+uint16_t scope_mark(uint32_t scope);
 uint32_t listen_port(const struct worker *w);
 int worker_listener(struct worker *w, const struct space *space, int type);
 void link_check(struct worker *w, struct link *l, int from, uint64_t at, const void *data,

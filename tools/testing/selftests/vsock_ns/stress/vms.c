@@ -409,6 +409,8 @@ enum result vm_forge(struct worker *w)
 		.len = htole32(op == VIRTIO_VSOCK_OP_RW ? 4 : 0),
 		.flags = htole32(op == VIRTIO_VSOCK_OP_SHUTDOWN ? 3 : 0),
 	};
+	if (scope_of(&liar->space) != l->scope)
+		w->shared->mark[w->index][l->guest_port % SERIALS] = MARK_FORGED;
 	vm_pump(w, liar);
 	guest_sends(w, liar, &hdr, "lies");
 	vm_pump(w, liar);

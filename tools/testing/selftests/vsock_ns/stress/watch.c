@@ -209,15 +209,19 @@ enum result tap_new(struct worker *w)
 	return DONE;
 }
 
-/* A port that tells the scope of its packet must tell the tap's. */
+/* A port that tells the scope of its packet must tell the tap's. One that nobody gave
+ * out is the kernel's choice.
+ */
 static void may_see(struct worker *w, const struct tap *tap, uint32_t port)
 {
 	uint32_t scope = scope_of(&tap->space), index = (port & 0xfffffff) / SERIALS;
-	uint8_t of;
+	uint16_t of;
 
 	if ((port & 0xf0000000) != 0x40000000 || index >= MAX_WORKERS)
 		return;
-	of = w->shared->local[index][port % SERIALS];
+	of = w->shared->mark[index][port % SERIALS];
+	if (!of || of == MARK_FORGED)
+		return;
 	if (of != scope_mark(scope) || (scope && index != (uint32_t)w->index))
 		wrong(w, "a tap of scope %u saw port %#x, of another scope", scope, port);
 }
