@@ -195,8 +195,9 @@ void vsock_table_del(struct vsock_sock *vsk)
 	kmem_cache_free(vsock_entry_cache, entry);
 }
 
-/* All that readers look at comes before the insertion, and under the lock: one of
- * an earlier life must not find the key of a bind that is refused.
+/* The key comes before the insertion. Under the lock, as a reader of an earlier
+ * life must not find that of a bind which is refused; and one that finds the
+ * entry in the table waits until the table's reference has been taken.
  */
 static __flatten int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 {
@@ -206,19 +207,17 @@ static __flatten int vsock_try_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 	spin_lock_bh(&entry->lock);
 	WRITE_ONCE(entry->key.local_cid, cid);
 	WRITE_ONCE(entry->key.local_port, port);
-	sock_hold(sk_vsock(vsk));
-	set_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
-
 	err = rhashtable_lookup_insert_fast(&vsock_bound_table, &entry->bound,
 					    vsock_bound_params);
 	if (err) {
-		clear_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
-		__sock_put(sk_vsock(vsk));
 		WRITE_ONCE(entry->key.local_port, VMADDR_PORT_ANY);
-	}
-	spin_unlock_bh(&entry->lock);
-	if (err)
+		spin_unlock_bh(&entry->lock);
 		return err == -EEXIST ? -EADDRINUSE : -ENOMEM;
+	}
+	sock_hold(sk_vsock(vsk));
+	set_bit(VSOCK_LINKS_BOUND, &vsk->links.flags);
+	spin_unlock_bh(&entry->lock);
+
 	vsk->local_addr.svm_cid = cid;
 	vsk->local_addr.svm_port = port;
 
