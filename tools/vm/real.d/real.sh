@@ -211,7 +211,7 @@ listens() {
 
 # serve NS PORT TEXT: as a person does, with ncat.
 serve() {
-	words "$1" ncat --vsock -l -k "$2" -c "echo $3"
+	words "$1" ncat --vsock -l -k -p "$2" -c "echo $3"
 	"${WORDS[@]}" </dev/null >/dev/null 2>&1 &
 	SERVERS+=($!)
 	listens "$1" "$2"

@@ -63,7 +63,7 @@ serve() {
 	local i
 
 	: >"$TMP/got"
-	words "$1" ncat --vsock -l "$PORT" --recv-only
+	words "$1" ncat --vsock -l -p "$PORT" --recv-only
 	"${WORDS[@]}" >"$TMP/got" 2>/dev/null &
 	SERVER=$!
 	for ((i = 0; i < 200; i++)); do

@@ -82,7 +82,7 @@ said() { grep -qe "$1" "$TMP/err"; }
 
 # host_serves NS: ncat, whose output is in $TMP/got.
 host_serves() {
-	background "$1" "$TMP/got" ncat --vsock -l "$PORT" --recv-only
+	background "$1" "$TMP/got" ncat --vsock -l -p "$PORT" --recv-only
 	if [ "$1" = init ]; then until_true init_listens; else until_true host_listens "$1"; fi
 }
 
