@@ -37,8 +37,8 @@ static const char *cannot_start_without(void)
 		why = cannot_make_vms();
 	if (!why && is_guest())
 		why = "this machine is a guest: CID 2 is its host";
-	if (!why && module_loaded(TRANSPORT))
-		module_unload(TRANSPORT);
+	if (!why && module_unload(TRANSPORT) == -ENOSYS)
+		why = "kernel without modules";
 	return why ? why : cannot_alias_the_host();
 }
 
