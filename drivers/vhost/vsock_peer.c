@@ -68,29 +68,8 @@ int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 static void vhost_vsock_peer_unlink(struct virtio_vsock_sock *vvs)
 {
 	hlist_del_init(&vvs->vm_node);
-	/* Pairs with smp_load_acquire() in vhost_vsock_peer_check(). */
+	/* Pairs with smp_load_acquire() in vhost_vsock_peer_del(). */
 	smp_store_release(&vvs->vm, NULL);
-}
-
-/* Whether the socket is on a list, of which it is taken if @unlink. */
-static bool vhost_vsock_peer_check(struct vsock_sock *vsk, bool unlink)
-{
-	struct virtio_vsock_sock *vvs = vsk->trans;
-	struct vhost_vsock_peers *peers;
-	bool is_peer = false;
-
-	rcu_read_lock();
-	peers = smp_load_acquire(&vvs->vm); /* vhost_vsock_peer_unlink() */
-	if (peers) {
-		spin_lock_bh(&peers->lock);
-		is_peer = vvs->vm;
-		if (is_peer && unlink)
-			vhost_vsock_peer_unlink(vvs);
-		spin_unlock_bh(&peers->lock);
-	}
-	rcu_read_unlock();
-
-	return is_peer;
 }
 
 /**
@@ -101,22 +80,36 @@ static bool vhost_vsock_peer_check(struct vsock_sock *vsk, bool unlink)
  */
 void vhost_vsock_peer_del(struct vsock_sock *vsk)
 {
-	vhost_vsock_peer_check(vsk, true);
+	struct virtio_vsock_sock *vvs = vsk->trans;
+	struct vhost_vsock_peers *peers;
+
+	rcu_read_lock();
+	peers = smp_load_acquire(&vvs->vm); /* vhost_vsock_peer_unlink() */
+	if (peers) {
+		spin_lock_bh(&peers->lock);
+		if (vvs->vm)
+			vhost_vsock_peer_unlink(vvs);
+		spin_unlock_bh(&peers->lock);
+	}
+	rcu_read_unlock();
 }
 
 /**
- * vhost_vsock_is_peer() - tell whether a socket is still on a list
+ * vhost_vsock_is_peer() - tell whether a socket is on the list of a VM
+ * @peers: list of the VM
  * @vsk: socket of the vhost transport
  *
- * A socket that became connected before, and is on the list, is seen as such by
- * vhost_vsock_peers_close(), as both have the list's lock.
- *
- * Context: lock_sock() is held, or its spinlock; softirq as well.
- * Return: false if it is not, or if the VM was closed meanwhile.
+ * Context: lock_sock() is held. The VM is only closed, and the socket off its
+ * list, when it is silent: while a packet of its own is looked at, the answer
+ * holds.
+ * Return: true if so.
  */
-bool vhost_vsock_is_peer(struct vsock_sock *vsk)
+bool vhost_vsock_is_peer(const struct vhost_vsock_peers *peers,
+			 const struct vsock_sock *vsk)
 {
-	return vhost_vsock_peer_check(vsk, false);
+	const struct virtio_vsock_sock *vvs = vsk->trans;
+
+	return READ_ONCE(vvs->vm) == peers;
 }
 
 /* Parts some from the list. Whether there are more is returned. */

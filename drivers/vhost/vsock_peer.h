@@ -29,7 +29,8 @@ void vhost_vsock_peers_init(struct vhost_vsock_peers *peers);
 int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 			 struct vsock_sock *vsk);
 void vhost_vsock_peer_del(struct vsock_sock *vsk);
-bool vhost_vsock_is_peer(struct vsock_sock *vsk);
+bool vhost_vsock_is_peer(const struct vhost_vsock_peers *peers,
+			 const struct vsock_sock *vsk);
 void vhost_vsock_peers_close(struct vhost_vsock_peers *peers,
 			     void (*fn)(struct vsock_sock *vsk));
 

@@ -63,8 +63,9 @@ static void closing_a_vm_resets_its_own_peers(struct kunit *test)
 	close_vm(a);
 	KUNIT_EXPECT_EQ(test, resets, 1);
 	KUNIT_EXPECT_EQ(test, no_peers, 0);
-	KUNIT_EXPECT_FALSE(test, vhost_vsock_is_peer(of_a));
-	KUNIT_EXPECT_TRUE(test, vhost_vsock_is_peer(of_b));
+	KUNIT_EXPECT_FALSE(test, vhost_vsock_is_peer(a, of_a));
+	KUNIT_EXPECT_FALSE(test, vhost_vsock_is_peer(a, of_b));
+	KUNIT_EXPECT_TRUE(test, vhost_vsock_is_peer(b, of_b));
 	vhost_vsock_peer_del(of_b);
 }
 
@@ -75,7 +76,7 @@ static void a_closed_vm_takes_no_more_peers(struct kunit *test)
 
 	close_vm(peers);
 	KUNIT_EXPECT_EQ(test, vhost_vsock_peer_add(peers, vsk), -ENODEV);
-	KUNIT_EXPECT_FALSE(test, vhost_vsock_is_peer(vsk));
+	KUNIT_EXPECT_FALSE(test, vhost_vsock_is_peer(peers, vsk));
 	vhost_vsock_peer_del(vsk);
 }
 
