@@ -13,6 +13,8 @@
 #include "kselftest_harness.h"
 #include "guest_scene.h"
 
+#define THIRD_CID (OTHER_CID + 1)
+
 static const struct {
 	const char *name;
 	uint16_t op;
@@ -103,6 +105,24 @@ TEST_F(guest_lies, do_not_complete_a_connect_whose_vm_went)
 	EXPECT_EQ(-ECONNRESET, connected(&self->scene));
 	EXPECT_LE(0, victim_receives(&self->scene, VIRTIO_VSOCK_OP_RST, &hdr, payload,
 				     sizeof(payload)));
+}
+
+/* The VM that was meant is there, but another one has its CID now. */
+TEST_F(guest_lies, do_not_complete_a_connect_to_the_vm_that_had_the_cid)
+{
+	struct virtio_vsock_hdr hdr;
+	char payload[GUEST_BUFFER];
+	struct guest meant;
+
+	ASSERT_EQ(0, host_begins_to_connect(&self->scene));
+	meant = self->scene.victim;
+	ASSERT_EQ(0, vm_set_cid(meant.vhost, THIRD_CID));
+	ASSERT_EQ(0, guest_in(&self->scene.victim, self->scene.ns[self->scene.at], CID));
+	ASSERT_EQ(0, victim_sends(&self->scene, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	EXPECT_EQ(-ECONNRESET, connected(&self->scene));
+	EXPECT_LE(0, victim_receives(&self->scene, VIRTIO_VSOCK_OP_RST, &hdr, payload,
+				     sizeof(payload)));
+	guest_stop(&meant);
 }
 
 TEST_F(guest_lies, do_not_reach_a_connection_that_the_host_made)
