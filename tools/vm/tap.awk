@@ -5,12 +5,14 @@
 #   #### begin PROGRAM          #### end PROGRAM STATUS
 #   #### feature yes|no         the kernel has modes
 #   #### problem TEXT           something failed that is no test
+#   #### complete               the last one: nothing is missing
 #
 # Variables: known, flaky, skips: files of "PROGRAM.TEST" lines, # comments; in skips
 #           also "PROGRAM.*"
 #   expect=1  a kernel's own modules run: tests in known must fail if it has the
 #             feature, tests in flaky may        all=1  every program was asked for
 #   ci=1      a skip is a failure, but for those in skips
+#   whole=1   the mark of the end must come
 #
 # A program passes when its plan is complete, in order and without gaps, and its
 # exit status agrees with it. What is missing of a plan counts as failed.
@@ -111,6 +113,8 @@ BEGIN {
 /^#### feature / { feature = $3 == "yes"; next }
 /^#### problem / { sub(/^#### problem /, ""); say("# problem: " $0); fail($0); next }
 
+/^#### complete$/ { complete = 1; next }
+
 { say($0) }
 
 program == "" { next }
@@ -133,6 +137,7 @@ END {
 		for (name in KNOWN)
 			if (!(name in seen)) fail(name ": a known difference that no test reports")
 	if (passed + failed + skipped == 0) fail("no test ran")
+	if (whole && !complete) fail("the run ended before all was done")
 	printf "%s", failures
 	if (skipped) printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
 	else printf "%d passed, %d failed\n", passed, failed

@@ -8,7 +8,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$(mktemp -d)" || exit 1
 PATH=$PATH:$HERE
 PATIENCE=${PATIENCE:-240}	# seconds until a guest answers: two emulations deep, on a machine that is shared
-CMDLINE="console=ttyS0 loglevel=5 panic=-1 mitigations=off no_timer_check nokaslr rcupdate.rcu_expedited=1"
+CMDLINE="console=ttyS0 loglevel=5 panic=-1 mitigations=off no_timer_check nokaslr rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_suppress=1"
 # shellcheck disable=SC2054 # the commas are QEMU's
 DEFAULT_QEMU=(-nodefaults -no-user-config -no-reboot -display none -machine pc -accel tcg,tb-size=64 -cpu qemu64,+rdrand -m 96M)
 SMALL_GUEST=("${DEFAULT_QEMU[@]}" -kernel "$HERE/guest.vmlinux" -initrd "$HERE/guest.initrd" -append "$CMDLINE")

@@ -379,8 +379,11 @@ FIXTURE(load)
 
 FIXTURE_SETUP(load)
 {
-	if (unload_from(0))
-		SKIP(return, "the modules are in use or built in");
+	int err = unload_from(0);
+
+	if (err == -ENOSYS)
+		SKIP(return, "kernel without modules");
+	ASSERT_EQ(0, err);	/* a reference that an earlier test has lost, for example */
 	/* one more that each module finds when it is loaded */
 	self->here = ns_here();
 	self->found = ns_global();

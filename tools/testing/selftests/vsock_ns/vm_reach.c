@@ -28,7 +28,7 @@ static const char *set_up(int ns[NS_COUNT])
 	if (!why)
 		why = cannot_alias_the_host();
 	if (!why && ns_make(ns))
-		why = "cannot make namespaces";
+		abort();
 	return why;
 }
 

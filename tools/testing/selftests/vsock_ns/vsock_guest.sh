@@ -164,7 +164,8 @@ echoes init "init"
 result "echo sends 200 KB back"
 echoes "$L" "$L"
 result "echo in a local namespace sends 200 KB back there"
-! echoes init "$L"
+! echoes init "$L" && said echoing &&
+	! ncat --vsock --recv-only $CID $PORT 2>"$TMP/out" && grep -q 'No such device' "$TMP/out"
 result "echo in a local namespace is not reached from init"
 
 background init /dev/null "$PROGRAM" -c $CID echo $PORT
@@ -175,13 +176,11 @@ host_serves init && guest init -n 1000000 flood $PORT && wait "$PID" &&
 	[ "$(wc -c <"$TMP/got")" = 1000000 ] && grep -q '^1000000 bytes in .* MB/s$' "$TMP/out"
 result "flood sends as much as it was told"
 
-background init /dev/null "$PROGRAM" -q -c $CID -w 60 stat
-sleep 0.5
-refused 3 "CID $CID: Address already in use" init stat
+background init "$TMP/stat" "$PROGRAM" -q -c $CID -w 60 stat
+until_true grep -qi '^cid' "$TMP/stat" && refused 3 "CID $CID: Address already in use" init stat
 result "a CID that is taken is refused"
-background init /dev/null "$PROGRAM" -q -c $CID -w 60 stat
-sleep 0.5
-guest "$L" stat
+background init "$TMP/stat" "$PROGRAM" -q -c $CID -w 60 stat
+until_true grep -qi '^cid' "$TMP/stat" && guest "$L" stat
 result "a CID that is taken in init is free in a local namespace"
 
 refused 3 "CID 2: Invalid argument" init -c 2 stat &&

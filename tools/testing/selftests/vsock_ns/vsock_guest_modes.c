@@ -248,6 +248,7 @@ int mode_flood(struct settings *s)
 	struct guest_conn *conn = connect_to_host(s, 60);
 	long long begin = guest_now(), told = begin, now = begin;
 	unsigned long long sent = 0;
+	bool closed = false;
 	size_t part;
 	ssize_t len;
 
@@ -256,7 +257,8 @@ int mode_flood(struct settings *s)
 		if (s->bytes && s->bytes - sent < part)
 			part = s->bytes - sent;
 		len = send_some(s, conn, data, part);
-		if (len == -EPIPE)
+		closed = len == -EPIPE;
+		if (closed)
 			break;
 		if (len < 0)
 			errx(EXIT_CONNECTION, "after %llu bytes: %s", sent, strerror(-len));
@@ -273,6 +275,9 @@ int mode_flood(struct settings *s)
 	now = guest_now() - begin;
 	printf("%llu bytes in %.1f s: %.1f MB/s\n", sent, now / 1000.0,
 	       now ? sent / 1000.0 / now : 0.0);
+	if (closed && s->bytes)
+		errx(EXIT_CONNECTION, "the host took %llu of %llu bytes", sent,
+		     (unsigned long long)s->bytes);
 	return 0;
 }
 
