@@ -8,7 +8,8 @@
 PASSED=0 FAILED=0 SKIPPED=0
 SUM='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
 LOG=$(mktemp)
-trap 'rm -f "$LOG"' EXIT
+STEP=
+trap 'rm -f "$LOG"; [ -z "$STEP" ] || kill "$STEP" 2>/dev/null' EXIT
 trap 'exit 130' INT TERM HUP
 
 # count NAME STATUS: adds what the step counted. One that failed without a failed
@@ -28,13 +29,19 @@ count() {
 	PASSED=$((PASSED + ok)) FAILED=$((FAILED + bad))
 }
 
-# step NAME SECONDS COMMAND...
+# step NAME SECONDS COMMAND... In the background, as a signal is heard at once only while
+# nothing runs before it; what runs there ends when its parent does.
 step() {
 	local name=$1 limit=$2 rc=0 began=$SECONDS
 	shift 2
 	echo "# $name"
-	timeout -k 60 "$limit" "$@" </dev/null 2>&1 | tee "$LOG" |
-		sed -u -E "s/$SUM/# $name: &/" || rc=${PIPESTATUS[0]}
+	(
+		setpriv --pdeathsig TERM -- timeout -k 60 "$limit" "$@" </dev/null 2>&1 | tee "$LOG" |
+			sed -u -E "s/$SUM/# $name: &/" || exit "${PIPESTATUS[0]}"
+	) &
+	STEP=$!
+	wait "$STEP" || rc=$?
+	STEP=
 	[ "$rc" != 124 ] || echo "# $name: not finished after $limit s"
 	echo "# $name: exit status $rc after $((SECONDS - began)) s"
 	count "$name" "$rc"
