@@ -4,6 +4,9 @@
 # namespaces, words to tell them, and TAP.
 
 set -uo pipefail
+
+# What a scenario that ran out of time has left.
+ip -all netns del 2>/dev/null
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$(mktemp -d)" || exit 1
 PATH=$PATH:$HERE
@@ -214,7 +217,8 @@ serve() {
 	words "$1" ncat --vsock -l -k -p "$2" -c "echo $3"
 	"${WORDS[@]}" </dev/null >/dev/null 2>&1 &
 	SERVERS+=($!)
-	listens "$1" "$2"
+	# Where it must not be reached, nothing else would show that it is there.
+	listens "$1" "$2" || is "in $1, ncat listens on port $2" no yes
 }
 SERVERS=()
 

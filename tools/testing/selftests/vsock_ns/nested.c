@@ -166,7 +166,7 @@ static int outcome(int sock)
 	return -err;
 }
 
-TEST_F(nested, stream_in_a_local_namespace_reaches_its_vm_with_the_own_cid)
+TEST_F_TIMEOUT(nested, stream_in_a_local_namespace_reaches_its_vm_with_the_own_cid, 180)
 {
 	struct virtio_vsock_hdr hdr;
 	char text[8] = "";
@@ -191,7 +191,7 @@ TEST_F(nested, stream_in_a_local_namespace_reaches_its_vm_with_the_own_cid)
 	close(sock);
 }
 
-TEST_F(nested, a_vm_with_the_own_cid_reaches_a_listener_in_its_namespace)
+TEST_F_TIMEOUT(nested, a_vm_with_the_own_cid_reaches_a_listener_in_its_namespace, 180)
 {
 	struct virtio_vsock_hdr hdr, to_listener = {
 		.src_cid = htole64(HOST), .src_port = htole32(PORT),
