@@ -379,11 +379,10 @@ FIXTURE(load)
 
 FIXTURE_SETUP(load)
 {
-	int err = unload_from(0);
-
-	if (err == -ENOSYS)
+	if (access("/proc/modules", F_OK))
 		SKIP(return, "kernel without modules");
-	ASSERT_EQ(0, err);	/* a reference that an earlier test has lost, for example */
+	/* Else a reference has been lost, by an earlier test for example. */
+	ASSERT_EQ(0, unload_from(0));
 	/* one more that each module finds when it is loaded */
 	self->here = ns_here();
 	self->found = ns_global();
