@@ -38,6 +38,9 @@
 #define SERIALS 0x100000u
 #define MARK_FORGED 0xffff
 
+/* The buffer that a guest has for each connection. */
+#define GUEST_ALLOC 65536u
+
 /* What a step came to. */
 enum result { DONE, REFUSED, SKIPPED };
 

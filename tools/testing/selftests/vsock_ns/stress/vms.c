@@ -13,7 +13,6 @@
 
 #include "stress.h"
 
-#define GUEST_ALLOC 65536u
 #define GUEST_TELLS (GUEST_ALLOC / 4)	/* the host hears of free room after so much */
 #define PAYLOAD (GUEST_BUFFER - sizeof(struct virtio_vsock_hdr))
 #define FIRST_CID 1000
