@@ -65,17 +65,23 @@ void scene_stop(struct scene *self)
 
 /* ---- packets ---- */
 
-int send_from(struct guest *guest, const struct virtio_vsock_hdr *connection,
-	      uint64_t cid, int op, uint32_t flags, const char *payload)
+struct virtio_vsock_hdr header_from(const struct virtio_vsock_hdr *connection, uint64_t cid,
+				    int op, uint32_t flags, size_t len)
 {
 	struct virtio_vsock_hdr hdr;
 
 	guest_answer(&hdr, connection, op);
 	hdr.src_cid = htole64(cid);
 	hdr.flags = htole32(flags);
-	hdr.len = htole32(strlen(payload));
-	if (op == VIRTIO_VSOCK_OP_CREDIT_UPDATE)
-		hdr.buf_alloc = 0; /* who believes it sends nothing any more */
+	hdr.len = htole32(len);
+	return hdr;
+}
+
+int send_from(struct guest *guest, const struct virtio_vsock_hdr *connection,
+	      uint64_t cid, int op, uint32_t flags, const char *payload)
+{
+	struct virtio_vsock_hdr hdr = header_from(connection, cid, op, flags, strlen(payload));
+
 	return guest_send(guest, &hdr, payload);
 }
 

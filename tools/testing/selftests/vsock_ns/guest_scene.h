@@ -46,7 +46,9 @@ int scene_start(struct scene *scene, int liar_ns);
 void scene_stop(struct scene *scene);
 int guest_in(struct guest *guest, int ns, unsigned int cid);
 
-/* A packet to the other end of @connection, as if from @cid. */
+/* A packet to the other end of @connection, as if from @cid: its header, all of it. */
+struct virtio_vsock_hdr header_from(const struct virtio_vsock_hdr *connection, uint64_t cid,
+				    int op, uint32_t flags, size_t len);
 int send_from(struct guest *guest, const struct virtio_vsock_hdr *connection,
 	      uint64_t cid, int op, uint32_t flags, const char *payload);
 /* A packet of any length, with a header that need not agree with it. */

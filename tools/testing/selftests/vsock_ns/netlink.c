@@ -141,7 +141,7 @@ static int see_part(const struct nlmsghdr *header, ssize_t len, int *done, see_s
 
 int diag_dump(int diag, see_socket *see, void *arg)
 {
-	static __thread union {
+	union {
 		struct nlmsghdr header; /* aligned as messages have to be */
 		char bytes[32768];
 	} part;

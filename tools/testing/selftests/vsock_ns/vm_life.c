@@ -3,7 +3,6 @@
  * VMs that come and go, change their CIDs, are run by tasks elsewhere, and outlive
  * their namespaces; and who learns of it.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "kselftest_harness.h"
@@ -16,25 +15,13 @@ FIXTURE(vm_life)
 	int ns[NS_COUNT];
 };
 
-static const char *set_up(int ns[NS_COUNT])
-{
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (!why)
-		why = cannot_alias_the_host();
-	if (!why && ns_make(ns))
-		abort();
-	return why;
-}
-
 FIXTURE_SETUP(vm_life)
 {
-	const char *why = set_up(self->ns);
+	const char *why = cannot_link_vms();
 
 	if (why)
 		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
 }
 
 FIXTURE_TEARDOWN(vm_life)
@@ -129,10 +116,11 @@ FIXTURE_VARIANT_ADD(opener, in_l0_runner_in_l1) { .opener = L0, .runner = L1 };
 
 FIXTURE_SETUP(opener)
 {
-	const char *why = set_up(self->ns);
+	const char *why = cannot_link_vms();
 
 	if (why)
 		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
 }
 
 FIXTURE_TEARDOWN(opener)
@@ -236,12 +224,8 @@ FIXTURE_VARIANT_ADD(deleted, global_stream) { .make = ns_global, .type = SOCK_ST
 /* What a task of the namespace leaves behind: a connection, a listener, a socket. */
 FIXTURE_SETUP(deleted)
 {
-	const char *why = cannot_run();
+	const char *why = cannot_link_vms();
 
-	if (!why)
-		why = cannot_make_vms();
-	if (!why)
-		why = cannot_alias_the_host();
 	if (why)
 		SKIP(return, "%s", why);
 	self->init = ns_here();
@@ -357,11 +341,12 @@ FIXTURE_VARIANT_ADD(exit_of, vm_in_l1) { .ends = 4 };
 
 FIXTURE_SETUP(exit_of)
 {
-	const char *why = set_up(self->ns);
+	const char *why = cannot_link_vms();
 	unsigned int i, j;
 
 	if (why)
 		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		int ns = self->ns[places[i].ns];
 

@@ -17,6 +17,16 @@
 
 /* ---- VMs ---- */
 
+const char *cannot_link_vms(void)
+{
+	const char *why = cannot_run();
+
+	if (!why)
+		why = cannot_make_vms();
+
+	return why ? why : cannot_alias_the_host();
+}
+
 unsigned int vm_port(int type)
 {
 	return VM_PORT + (type == SOCK_SEQPACKET);

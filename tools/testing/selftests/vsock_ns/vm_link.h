@@ -40,6 +40,7 @@ struct vm_link {
 };
 
 /* Opens the device as a task of @ns does, listens on VM_PORT (streams), +1 (messages). */
+const char *cannot_link_vms(void);	/* NULL, or why not: for SKIP() */
 int vm_start(struct vm *vm, int ns, uint64_t cid);
 int vm_start_with(struct vm *vm, int ns, uint64_t cid, const struct guest_options *options);
 void vm_stop(struct vm *vm);

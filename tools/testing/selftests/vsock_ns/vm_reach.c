@@ -19,19 +19,6 @@
 	CASE(fixture, name##_stream, from, to, SOCK_STREAM);		\
 	CASE(fixture, name##_seqpacket, from, to, SOCK_SEQPACKET)
 
-static const char *set_up(int ns[NS_COUNT])
-{
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (!why)
-		why = cannot_alias_the_host();
-	if (!why && ns_make(ns))
-		abort();
-	return why;
-}
-
 /* ---- one scope ---- */
 
 FIXTURE(one_scope)
@@ -58,10 +45,11 @@ ROW(one_scope, host_in_l1_vm_in_l1, L1, L1);
 
 FIXTURE_SETUP(one_scope)
 {
-	const char *why = set_up(self->ns);
+	const char *why = cannot_link_vms();
 
 	if (why)
 		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[variant->vm], CID));
 }
 
@@ -120,10 +108,11 @@ ROW(two_scopes, host_in_l0_vm_in_l1, L0, L1);
 
 FIXTURE_SETUP(two_scopes)
 {
-	const char *why = set_up(self->ns);
+	const char *why = cannot_link_vms();
 
 	if (why)
 		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[variant->vm], CID));
 }
 
@@ -167,11 +156,12 @@ FIXTURE(same_cid)
 
 FIXTURE_SETUP(same_cid)
 {
-	const char *why = set_up(self->ns);
+	const char *why = cannot_link_vms();
 	unsigned int i;
 
 	if (why)
 		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
 	for (i = 0; i < ARRAY_SIZE(scopes); i++)
 		ASSERT_EQ(0, vm_start(&self->vms[i], self->ns[scopes[i]], CID));
 }
@@ -239,10 +229,11 @@ FIXTURE_VARIANT_ADD(no_seqpacket, vm_in_l0) { .vm = L0 };
 FIXTURE_SETUP(no_seqpacket)
 {
 	const struct guest_options options = { .features = 1ull << VIRTIO_F_VERSION_1 };
-	const char *why = set_up(self->ns);
+	const char *why = cannot_link_vms();
 
 	if (why)
 		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start_with(&self->vm, self->ns[variant->vm], CID, &options));
 }
 

@@ -123,14 +123,15 @@ static void send_some(struct worker *w, struct link *l, int side, size_t most)
 	size_t len = most;
 	ssize_t n;
 
-	if (l->type == SOCK_SEQPACKET)
+	if (l->type == SOCK_SEQPACKET) {
 		len = message_len(l, side, e->messages_out);
-	/* The kernel may send a part of a message, for want of credit for the rest,
-	 * and say EAGAIN. The guest tells of room when it has read a quarter.
-	 */
-	if (l->type == SOCK_SEQPACKET && l->vm &&
-	    e->sent + len - l->end[1].received > GUEST_ALLOC / 2)
-		return;
+		/* The kernel may send a part of a message, for want of credit for
+		 * the rest, and say EAGAIN. The guest tells of room when it has
+		 * read a quarter.
+		 */
+		if (l->vm && e->sent + len - l->end[1].received > GUEST_ALLOC / 2)
+			return;
+	}
 	link_fill(l, side, e->sent, data, len);
 	n = send(e->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0) {

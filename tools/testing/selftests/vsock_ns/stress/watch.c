@@ -14,10 +14,10 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <linux/vm_sockets_diag.h>
 #include <linux/vsockmon.h>
 
+#include "../netlink.h"
 #include "stress.h"
 
 /* ---- sock_diag ---- */
@@ -47,58 +47,33 @@ static unsigned int own_sockets(struct worker *w, struct own *own)
 	return n;
 }
 
+/* What look_at() looks for. */
+struct sought {
+	struct own *own;
+	unsigned int count;
+};
+
+static void look_at(const struct vsock_diag_msg *found, void *arg)
+{
+	struct sought *sought = arg;
+	unsigned int i;
+
+	for (i = 0; i < sought->count; i++)
+		sought->own[i].seen += sought->own[i].inode == found->vdiag_ino;
+}
+
 static int diag_in(struct worker *w, const struct space *space)
 {
-	struct {
-		struct nlmsghdr head;
-		struct vsock_diag_req request;
-	} message = {
-		.head.nlmsg_len = sizeof(message),
-		.head.nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		.request.sdiag_family = AF_VSOCK,
-		.request.vdiag_states = ~0u,
-	};
 	int diag;
 
 	if (ns_enter(space->fd))
 		wrong(w, "cannot enter namespace %u", space->id);
-	diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	diag = netlink_open(NETLINK_SOCK_DIAG);
 	if (ns_enter(w->home))
 		wrong(w, "cannot go home");
-	if (diag < 0 || send(diag, &message, sizeof(message), 0) != sizeof(message))
-		wrong(w, "asking for a dump: %s", strerror(errno));
+	if (diag < 0)
+		wrong(w, "a socket for dumps: %s", strerror(-diag));
 	return diag;
-}
-
-static void look_at(const struct nlmsghdr *head, struct own *own, unsigned int count)
-{
-	const struct vsock_diag_msg *found = NLMSG_DATA(head);
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
-		own[i].seen += own[i].inode == found->vdiag_ino;
-}
-
-/* 0 at the end of the dump, or the error that it ended with. */
-static int read_dump(struct worker *w, int diag, struct own *own, unsigned int count)
-{
-	char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct nlmsghdr *head;
-	ssize_t len;
-
-	for (;;) {
-		len = recv(diag, buffer, sizeof(buffer), 0);
-		if (len <= 0)
-			wrong(w, "receiving a dump: %s", strerror(errno));
-		for (head = (void *)buffer; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
-			if (head->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (head->nlmsg_type == NLMSG_ERROR)
-				return ((const struct nlmsgerr *)NLMSG_DATA(head))->error;
-			look_at(head, own, count);
-		}
-	}
 }
 
 enum result dump_sockets(struct worker *w)
@@ -106,16 +81,17 @@ enum result dump_sockets(struct worker *w)
 	struct space *space = any_space(w);
 	struct own own[2 * LINKS];
 	unsigned int i, count = own_sockets(w, own);
+	struct sought sought = { .own = own, .count = count };
 	int diag, err;
 
 	if (leaving(w, LEAVE_DIAG) && roll(w, 4))
 		return SKIPPED;
 	diag = diag_in(w, space);
-	err = read_dump(w, diag, own, count);
+	err = diag_dump(diag, look_at, &sought);
 	close(diag);
-	if (err && gone(w, err))
+	if (err < 0 && gone(w, err))
 		return REFUSED;
-	if (err)
+	if (err < 0)
 		wrong(w, "a dump in namespace %u: %s", space->id, strerror(-err));
 	for (i = 0; i < count; i++) {
 		const struct link *l = own[i].link;
