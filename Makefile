@@ -66,8 +66,7 @@ check-vm: ; @tools/vm/check-vm
 # Built in, the virtio transport is there from the start; without it CID 2 is as everywhere.
 check-tree: ; @KERNEL=guest VM_APPEND=initcall_blacklist=virtio_vsock_init tools/vm/check
 check-debug: ; @LIMIT=1200 KERNEL=kasan tools/vm/check
-# Reordering is left to make kunit: here, the locks of the rest of the kernel tell of no barrier.
-check-kcsan: ; @LIMIT=1800 KERNEL=kcsan VM_JUDGE=kcsan VM_APPEND=kcsan.weak_memory=0 tools/vm/check
+check-kcsan: ; @LIMIT=1800 KERNEL=kcsan VM_JUDGE=kcsan tools/vm/check
 modules: ; @tools/vm/modules
 vm:      ; @tools/vm/vm
 series:  ; @tools/series/series

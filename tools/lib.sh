@@ -17,6 +17,9 @@ note() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 # die TEXT...: the one line that names cause and remedy.
 die() { printf '%s: error: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+# leash COMMAND...: it ends when this script does, however that ends.
+leash() { setpriv --pdeathsig TERM -- "$@"; }
+
 # bases: the kernels that have patches here, and the references that are only run.
 bases() { (cd "$TOP/patches" && printf '%s\n' */) 2>/dev/null | tr -d / ; }
 
