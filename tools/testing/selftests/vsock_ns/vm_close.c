@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sockets that are closed while the host still works on what they sent: again and
+ * again, as what could go wrong is a matter of moments. A checker of data races
+ * finds few other places where a socket is so busy at its end.
+ */
+#include "kselftest_harness.h"
+#include "vm_link.h"
+
+/* A minute for each under emulation, with a checker. */
+#define ROUNDS 1000
+#define PIECES 8
+#define PIECE 1500
+
+FIXTURE(vm_close)
+{
+	int ns[NS_COUNT];
+	struct vm vm;
+	int at;
+};
+
+FIXTURE_VARIANT(vm_close)
+{
+	int ns;
+	int type;
+};
+
+FIXTURE_VARIANT_ADD(vm_close, stream_in_init)
+{
+	.ns = INIT, .type = SOCK_STREAM,
+};
+
+FIXTURE_VARIANT_ADD(vm_close, stream_in_l0)
+{
+	.ns = L0, .type = SOCK_STREAM,
+};
+
+FIXTURE_VARIANT_ADD(vm_close, seqpacket_in_l0)
+{
+	.ns = L0, .type = SOCK_SEQPACKET,
+};
+
+FIXTURE_SETUP(vm_close)
+{
+	const char *why = cannot_link_vms();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+	self->at = self->ns[variant->ns];
+	ASSERT_EQ(0, vm_start(&self->vm, self->at, CID));
+}
+
+FIXTURE_TEARDOWN(vm_close)
+{
+	vm_stop(&self->vm);
+	ns_close(self->ns);
+}
+
+/* Sends this often, the number of the piece in each byte, and closes at once. */
+static int send_and_close(int sock, int pieces)
+{
+	char data[PIECE];
+	int i, err = 0;
+
+	for (i = 0; i < pieces && !err; i++) {
+		memset(data, i, sizeof(data));
+		if (send(sock, data, sizeof(data), MSG_NOSIGNAL) != sizeof(data))
+			err = -errno;
+	}
+	close(sock);
+	return err;
+}
+
+/* All of that, to the end. */
+static int read_to_the_end(struct guest_conn *conn, int pieces)
+{
+	ssize_t len, i, got = 0;
+	char data[PIECE];
+
+	while ((len = guest_read(conn, data, sizeof(data), NULL, VM_PATIENCE_MS)) > 0)
+		for (i = 0; i < len; i++, got++)
+			if (data[i] != got / PIECE)
+				return -EBADMSG;
+	if (len < 0)
+		return len;
+	return got == (ssize_t)pieces * PIECE ? 0 : -ENODATA;
+}
+
+TEST_F_TIMEOUT(vm_close, by_the_host_loses_nothing_that_it_sent, 300)
+{
+	struct vm_link link;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
+		ASSERT_EQ(0, send_and_close(link.sock, i % PIECES));
+		ASSERT_EQ(0, read_to_the_end(link.conn, i % PIECES));
+		guest_abort(link.conn);
+	}
+	EXPECT_EQ(0, self->vm.stack.resets);
+}
+
+/* The same for what the guest sends. */
+static int guest_sends_and_closes(struct guest_conn *conn, int pieces)
+{
+	char data[PIECE];
+	int i;
+
+	for (i = 0; i < pieces; i++) {
+		memset(data, i, sizeof(data));
+		if (guest_write(conn, data, sizeof(data), VM_PATIENCE_MS) != sizeof(data))
+			return -EPIPE;
+	}
+	return guest_shutdown(conn, VIRTIO_VSOCK_SHUTDOWN_SEND | VIRTIO_VSOCK_SHUTDOWN_RCV);
+}
+
+/* The host answers with a reset, and its socket goes while that is underway. */
+TEST_F_TIMEOUT(vm_close, by_the_guest_loses_nothing_that_it_sent, 300)
+{
+	ssize_t len, got;
+	struct vm_link link;
+	char data[PIECE];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
+		ASSERT_EQ(0, guest_sends_and_closes(link.conn, i % PIECES));
+		for (got = 0; (len = recv(link.sock, data, sizeof(data), 0)) > 0; got += len)
+			ASSERT_EQ(got / PIECE, data[0]);
+		ASSERT_EQ(0, len);
+		ASSERT_EQ(i % PIECES * PIECE, got);
+		link_close(&link);
+	}
+	EXPECT_EQ(0, self->vm.stack.resets);
+}
+
+/* Nobody reads. What the guest asks at the end has nobody to answer it but the VM. */
+static int both_close(struct vm_link *link, int pieces)
+{
+	long long until = guest_now() + VM_PATIENCE_MS;
+	int err;
+
+	send(link->sock, "never read", 10, MSG_NOSIGNAL);
+	err = guest_post_op(link->conn, VIRTIO_VSOCK_OP_RST, 0, until);
+	send_and_close(link->sock, pieces);
+	if (!err)
+		err = guest_post_op(link->conn, VIRTIO_VSOCK_OP_CREDIT_REQUEST, 0, until);
+	guest_abort(link->conn);
+	return err;
+}
+
+TEST_F_TIMEOUT(vm_close, by_both_at_once_leaves_the_vm_as_it_was, 300)
+{
+	struct vm_link link;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
+		ASSERT_EQ(0, both_close(&link, i % PIECES));
+	}
+	ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
+	EXPECT_EQ(0, link_talks(&link));
+	link_close(&link);
+}
+
+TEST_HARNESS_MAIN
