@@ -14,8 +14,9 @@
 #define BACKLOG 6
 #define PATIENCE_MS 60000
 
-/* How @space fares that connects; 0 or -errno. */
-static int try_connect(struct worker *w, const struct space *space, uint32_t cid, uint32_t port)
+/* How @space fares that connects, from port *@from; 0 or -errno. */
+static int try_connect(struct worker *w, const struct space *space, uint32_t cid, uint32_t port,
+		       long long *from)
 {
 	int sock = worker_socket(w, space, SOCK_STREAM);
 	int err;
@@ -25,14 +26,30 @@ static int try_connect(struct worker *w, const struct space *space, uint32_t cid
 	if (roll(w, 2))
 		bind_to(sock, VMADDR_CID_ANY, next_port(w, scope_of(space)));
 	err = connect_to(sock, cid, port);
+	*from = port_of(sock);
 	close(sock);
 	return err;
+}
+
+/* @listener is to be silent: who is it? */
+static void name_the_heard(struct worker *w, int listener, const struct space *space,
+			   const struct space *other, long long from)
+{
+	struct sockaddr_vm peer = { 0 };
+	socklen_t len = sizeof(peer);
+	int sock = accept_one(listener);
+
+	if (sock >= 0)
+		getpeername(sock, (struct sockaddr *)&peer, &len);
+	wrong(w, "a listener of scope %u heard port %u; the client of scope %u had %lld",
+	      scope_of(space), peer.svm_port, scope_of(other), from);
 }
 
 /* A listener of one scope, a client of another. */
 enum result attempt_foreign(struct worker *w)
 {
 	struct space *space = any_space(w), *other = other_scope(w, scope_of(space));
+	long long from = -1;
 	int listener, err;
 
 	if (!other)
@@ -40,13 +57,12 @@ enum result attempt_foreign(struct worker *w)
 	listener = worker_listener(w, space, SOCK_STREAM);
 	if (listener < 0)
 		return REFUSED;
-	err = try_connect(w, other, VMADDR_CID_LOCAL, listen_port(w));
+	err = try_connect(w, other, VMADDR_CID_LOCAL, listen_port(w), &from);
 	if (err != -ECONNRESET && !is_shortage(err) && !gone(w, err))
 		wrong(w, "from scope %u to a listener of scope %u: %s", scope_of(other),
 		      scope_of(space), strerror(-err));
 	if (!quiet(listener))
-		wrong(w, "a listener of scope %u heard a client of scope %u", scope_of(space),
-		      scope_of(other));
+		name_the_heard(w, listener, space, other, from);
 	close(listener);
 	return err == -ECONNRESET ? DONE : REFUSED;
 }
@@ -56,11 +72,12 @@ enum result attempt_neighbour(struct worker *w)
 {
 	struct space *space = any_space(w);
 	uint32_t port = PORT + roll(w, MAX_WORKERS);
+	long long from;
 	int err;
 
 	if (space->mode != LOCAL || port == listen_port(w))
 		return SKIPPED;
-	err = try_connect(w, space, VMADDR_CID_LOCAL, port);
+	err = try_connect(w, space, VMADDR_CID_LOCAL, port, &from);
 	if (err != -ECONNRESET && !is_shortage(err) && !gone(w, err))
 		wrong(w, "from scope %u to another worker's port: %s", scope_of(space),
 		      strerror(-err));
@@ -137,6 +154,22 @@ static int begin_to_connect(struct worker *w, const struct space *space, int typ
 	return err;
 }
 
+/* What clients that are gone have asked for may be on its way: this comes after it,
+ * or else the next listener hears them.
+ */
+static void await_refusal(struct worker *w, const struct space *space)
+{
+	long long from;
+	int err;
+
+	do
+		err = try_connect(w, space, VMADDR_CID_LOCAL, listen_port(w), &from);
+	while (is_shortage(err));
+	if (err != -ECONNRESET && !gone(w, err))
+		wrong(w, "to a listener of scope %u that is gone: %s", scope_of(space),
+		      strerror(-err));
+}
+
 /* A listener that closes with clients which nobody has accepted. */
 enum result attempt_backlog(struct worker *w)
 {
@@ -159,6 +192,7 @@ enum result attempt_backlog(struct worker *w)
 			await_end(w, sock[i]);
 		close(sock[i]);
 	}
+	await_refusal(w, space);
 	return DONE;
 }
 
@@ -168,6 +202,7 @@ enum result attempt_vm(struct worker *w)
 	struct vm *vm = &w->vms[roll(w, VMS)];
 	struct space *other;
 	unsigned int i;
+	long long from;
 	int err;
 
 	if (!vm->used)
@@ -179,7 +214,7 @@ enum result attempt_vm(struct worker *w)
 		if (w->vms[i].used && scope_of(&w->vms[i].space) == scope_of(other) &&
 		    w->vms[i].guest.cid == vm->guest.cid)
 			return SKIPPED;
-	err = try_connect(w, other, vm->guest.cid, listen_port(w));
+	err = try_connect(w, other, vm->guest.cid, listen_port(w), &from);
 	if (err != -ENODEV && !is_shortage(err) && !gone(w, err))
 		wrong(w, "from scope %u to a VM of scope %u: %s", scope_of(other),
 		      scope_of(&vm->space), strerror(-err));
