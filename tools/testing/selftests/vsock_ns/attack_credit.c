@@ -111,6 +111,63 @@ TEST_F(attack_credit, taken_back_after_it_was_used_stops_only_who_sends_to_the_l
 	EXPECT_EQ(0, harm(&self->scene));
 }
 
+/* What the host sends to a liar that acknowledges all of it, and takes nothing. */
+static size_t sent_for_nothing(struct scene *own)
+{
+	size_t sent = fill(own->sock, BUFFER_SIZE);
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		if (victim_answers(own, VIRTIO_VSOCK_OP_CREDIT_UPDATE, BUFFER_SIZE, sent))
+			return 0;
+		sent += fill(own->sock, BUFFER_SIZE);
+	}
+	return sent;
+}
+
+/* Its four buffers hold some of it, all the same. */
+TEST_F(attack_credit, for_what_was_never_taken_costs_the_host_two_buffers)
+{
+	size_t sent;
+
+	ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	ASSERT_EQ(0, connected(&self->own));
+	sent = sent_for_nothing(&self->own);
+	EXPECT_LE(BUFFER_SIZE, sent);
+	EXPECT_GE(2 * BUFFER_SIZE, sent);
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+static int write_patiently(void *arg)
+{
+	const struct timeval patience = { .tv_sec = WAIT_MS / 1000 };
+	const int *sock = arg;
+
+	if (setsockopt(*sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)))
+		return 1;
+	return send(*sock, "late", 4, MSG_NOSIGNAL) == 4 ? 0 : 2;
+}
+
+/* No credit comes any more: that it is taken has to wake who waits. */
+TEST_F(attack_credit, for_what_is_taken_later_stops_the_writer_until_then)
+{
+	char payload[GUEST_BUFFER] = "";
+	struct virtio_vsock_hdr hdr;
+	pid_t writer;
+
+	ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	ASSERT_EQ(0, connected(&self->own));
+	ASSERT_LT(0, sent_for_nothing(&self->own));
+	writer = start(write_patiently, &self->own.sock);
+	usleep(100000);		/* it waits by then, as a rule */
+	while (strncmp(payload, "late", 4) &&
+	       guest_receive(&self->own.victim, &hdr, payload, sizeof(payload), WAIT_MS) >= 0)
+		;
+	EXPECT_EQ(0, strncmp(payload, "late", 4));
+	EXPECT_EQ(0, finish(writer));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
 /* How much the host has taken when it gives up on the connection. */
 static size_t overrun(struct scene *own)
 {
