@@ -162,9 +162,12 @@ static void await_refusal(struct worker *w, const struct space *space)
 	long long from;
 	int err;
 
-	do
+	for (;;) {
 		err = try_connect(w, space, VMADDR_CID_LOCAL, listen_port(w), &from);
-	while (is_shortage(err));
+		if (!is_shortage(err) || w->shared->stop)
+			break;
+		poll(NULL, 0, 1);
+	}
 	if (err != -ECONNRESET && !gone(w, err))
 		wrong(w, "to a listener of scope %u that is gone: %s", scope_of(space),
 		      strerror(-err));
