@@ -168,7 +168,7 @@ static void await_refusal(struct worker *w, const struct space *space)
 			break;
 		poll(NULL, 0, 1);
 	}
-	if (err != -ECONNRESET && !gone(w, err))
+	if (err != -ECONNRESET && !is_shortage(err) && !gone(w, err))
 		wrong(w, "to a listener of scope %u that is gone: %s", scope_of(space),
 		      strerror(-err));
 }
