@@ -216,12 +216,12 @@ static int check(struct flow *flow, const char *data, ssize_t len)
 
 /*
  * Of a message the kernel may send a part, for want of credit for the rest, and say
- * EAGAIN. The guest tells of room when it has read a quarter.
+ * EAGAIN. It may not have heard yet what the guest has read: a ring full of updates.
  */
 static bool may_be_cut(const struct vm_link *link, const struct flow *out, size_t len)
 {
 	return link->conn->type == VIRTIO_VSOCK_TYPE_SEQPACKET &&
-	       out->sent + len - out->received > link->conn->buf_alloc / 2;
+	       out->sent + len - out->received > link->conn->buf_alloc / 4;
 }
 
 static int host_turn(struct vm_link *link, struct flow *out, struct flow *in, size_t bytes)
