@@ -72,47 +72,7 @@ static int send_and_close(int sock, int pieces)
 	return err;
 }
 
-/* How many of these bytes are those that follow the first @got, all if all are. */
-static ssize_t follow(const char *data, ssize_t len, ssize_t got)
-{
-	ssize_t i;
-
-	for (i = 0; i < len && data[i] == (got + i) / PIECE; i++)
-		;
-	return i;
-}
-
-/* All of that, to the end. */
-static int read_to_the_end(struct guest_conn *conn, int pieces)
-{
-	ssize_t len, got = 0;
-	char data[PIECE];
-
-	while ((len = guest_read(conn, data, sizeof(data), NULL, VM_PATIENCE_MS)) > 0) {
-		if (follow(data, len, got) != len)
-			return -EBADMSG;
-		got += len;
-	}
-	if (len < 0)
-		return len;
-	return got == (ssize_t)pieces * PIECE ? 0 : -ENODATA;
-}
-
-TEST_F_TIMEOUT(vm_close, by_the_host_loses_nothing_that_it_sent, 300)
-{
-	struct vm_link link;
-	int i;
-
-	for (i = 0; i < ROUNDS; i++) {
-		ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
-		ASSERT_EQ(0, send_and_close(link.sock, i % PIECES));
-		ASSERT_EQ(0, read_to_the_end(link.conn, i % PIECES));
-		guest_abort(link.conn);
-	}
-	EXPECT_EQ(0, self->vm.stack.resets);
-}
-
-/* The same for what the guest sends. */
+/* The same from the guest. */
 static int guest_sends_and_closes(struct guest_conn *conn, int pieces)
 {
 	char data[PIECE];
@@ -126,19 +86,44 @@ static int guest_sends_and_closes(struct guest_conn *conn, int pieces)
 	return guest_shutdown(conn, VIRTIO_VSOCK_SHUTDOWN_SEND | VIRTIO_VSOCK_SHUTDOWN_RCV);
 }
 
-static int receive_to_the_end(int sock, int pieces)
+/* What comes next: to the guest, or to the host. */
+static ssize_t next_data(struct vm_link *link, bool to_guest, char *data, size_t size)
 {
-	ssize_t len, got = 0;
+	ssize_t len;
+
+	if (to_guest)
+		return guest_read(link->conn, data, size, NULL, VM_PATIENCE_MS);
+	len = recv(link->sock, data, size, 0);
+	return len < 0 ? -errno : len;
+}
+
+/* All of the pieces, to the end. */
+static int take_to_the_end(struct vm_link *link, bool to_guest, int pieces)
+{
+	ssize_t len, i, got = 0;
 	char data[PIECE];
 
-	while ((len = recv(sock, data, sizeof(data), 0)) > 0) {
-		if (follow(data, len, got) != len)
-			return -EBADMSG;
-		got += len;
-	}
+	while ((len = next_data(link, to_guest, data, sizeof(data))) > 0)
+		for (i = 0; i < len; i++, got++)
+			if (data[i] != got / PIECE)
+				return -EBADMSG;
 	if (len < 0)
-		return -errno;
+		return len;
 	return got == (ssize_t)pieces * PIECE ? 0 : -ENODATA;
+}
+
+TEST_F_TIMEOUT(vm_close, by_the_host_loses_nothing_that_it_sent, 300)
+{
+	struct vm_link link;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
+		ASSERT_EQ(0, send_and_close(link.sock, i % PIECES));
+		ASSERT_EQ(0, take_to_the_end(&link, true, i % PIECES));
+		guest_abort(link.conn);
+	}
+	EXPECT_EQ(0, self->vm.stack.resets);
 }
 
 /* The host answers with a reset, and its socket goes while that is underway. */
@@ -150,7 +135,7 @@ TEST_F_TIMEOUT(vm_close, by_the_guest_loses_nothing_that_it_sent, 300)
 	for (i = 0; i < ROUNDS; i++) {
 		ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
 		ASSERT_EQ(0, guest_sends_and_closes(link.conn, i % PIECES));
-		ASSERT_EQ(0, receive_to_the_end(link.sock, i % PIECES));
+		ASSERT_EQ(0, take_to_the_end(&link, false, i % PIECES));
 		link_close(&link);
 	}
 	EXPECT_EQ(0, self->vm.stack.resets);

@@ -14,7 +14,7 @@
 #define BACKLOG 6
 #define PATIENCE_MS 60000
 
-/* How @space fares that connects, from port *@from; 0 or -errno. */
+/* How @space fares that connects; 0 or -errno. A @from is told the port it had. */
 static int try_connect(struct worker *w, const struct space *space, uint32_t cid, uint32_t port,
 		       long long *from)
 {
@@ -26,7 +26,8 @@ static int try_connect(struct worker *w, const struct space *space, uint32_t cid
 	if (roll(w, 2))
 		bind_to(sock, VMADDR_CID_ANY, next_port(w, scope_of(space)));
 	err = connect_to(sock, cid, port);
-	*from = port_of(sock);
+	if (from)
+		*from = port_of(sock);
 	close(sock);
 	return err;
 }
@@ -72,12 +73,11 @@ enum result attempt_neighbour(struct worker *w)
 {
 	struct space *space = any_space(w);
 	uint32_t port = PORT + roll(w, MAX_WORKERS);
-	long long from;
 	int err;
 
 	if (space->mode != LOCAL || port == listen_port(w))
 		return SKIPPED;
-	err = try_connect(w, space, VMADDR_CID_LOCAL, port, &from);
+	err = try_connect(w, space, VMADDR_CID_LOCAL, port, NULL);
 	if (err != -ECONNRESET && !is_shortage(err) && !gone(w, err))
 		wrong(w, "from scope %u to another worker's port: %s", scope_of(space),
 		      strerror(-err));
@@ -159,11 +159,10 @@ static int begin_to_connect(struct worker *w, const struct space *space, int typ
  */
 static void await_refusal(struct worker *w, const struct space *space)
 {
-	long long from;
 	int err;
 
 	for (;;) {
-		err = try_connect(w, space, VMADDR_CID_LOCAL, listen_port(w), &from);
+		err = try_connect(w, space, VMADDR_CID_LOCAL, listen_port(w), NULL);
 		if (!is_shortage(err) || w->shared->stop)
 			break;
 		poll(NULL, 0, 1);
@@ -205,7 +204,6 @@ enum result attempt_vm(struct worker *w)
 	struct vm *vm = &w->vms[roll(w, VMS)];
 	struct space *other;
 	unsigned int i;
-	long long from;
 	int err;
 
 	if (!vm->used)
@@ -217,7 +215,7 @@ enum result attempt_vm(struct worker *w)
 		if (w->vms[i].used && scope_of(&w->vms[i].space) == scope_of(other) &&
 		    w->vms[i].guest.cid == vm->guest.cid)
 			return SKIPPED;
-	err = try_connect(w, other, vm->guest.cid, listen_port(w), &from);
+	err = try_connect(w, other, vm->guest.cid, listen_port(w), NULL);
 	if (err != -ENODEV && !is_shortage(err) && !gone(w, err))
 		wrong(w, "from scope %u to a VM of scope %u: %s", scope_of(other),
 		      scope_of(&vm->space), strerror(-err));
