@@ -2,12 +2,13 @@
 /*
  * CIDs of VMs, keyed by scope (see net/vsock_ns.h)
  *
- * Sockets find VMs by (scope, CID) under RCU. An entry of the table is made for
- * each CID that a VM is given, so that a change is an insertion, which can
- * fail, followed by a removal, which cannot.
+ * Sockets find VMs by (scope, CID) under RCU. Each CID that a VM is given has
+ * an entry of its own in the table, so a change is an insertion, which can
+ * fail, followed by a removal, which cannot. There is no lock for all VMs: the
+ * table's own locks keep two VMs from one CID, and the caller serialises the
+ * changes of one VM.
  */
 #include <linux/jhash.h>
-#include <linux/mutex.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <net/netns/hash.h>
@@ -26,9 +27,6 @@ struct vhost_vsock_cid {
 };
 
 static struct rhashtable vhost_vsock_cids;
-
-/* Makes the steps of a change one; lookups do not take it. */
-static DEFINE_MUTEX(vhost_vsock_cid_mutex);
 
 static u32 vhost_vsock_cid_hash(const void *data, u32 len, u32 seed)
 {
@@ -110,7 +108,8 @@ static void vhost_vsock_cid_replace(struct vhost_vsock_vm *vm, u32 cid,
 	kfree_rcu(old, rcu);
 }
 
-static int vhost_vsock_cid_add(struct vhost_vsock_vm *vm, u32 cid)
+static int vhost_vsock_cid_add(struct vhost_vsock_vm *vm, u32 cid,
+			       struct vhost_vsock_cid **new)
 {
 	struct vhost_vsock_cid *entry = kmalloc(sizeof(*entry), GFP_KERNEL);
 	int err;
@@ -129,44 +128,55 @@ static int vhost_vsock_cid_add(struct vhost_vsock_vm *vm, u32 cid)
 		return err == -EEXIST ? -EADDRINUSE : -ENOMEM;
 	}
 
-	vhost_vsock_cid_replace(vm, cid, entry);
+	*new = entry;
 
 	return 0;
 }
 
 /**
  * vhost_vsock_vm_set_cid() - give a VM a CID in its scope
- * @vm: the VM; the CID that it had before, if any, is free then
+ * @vm: the VM; the CID that it had before, if any, is free afterwards
  * @cid: the CID
+ * @leave: called if the CID changes, before the old one is free; or NULL
  *
- * Context: process context, may sleep.
+ * While @leave runs, @vm is found by both CIDs, and vhost_vsock_vm_cid() is
+ * still the old one.
+ *
+ * Context: process context, may sleep. The caller serialises this and
+ * vhost_vsock_vm_clear_cid() for one VM.
  * Return: 0, also if it has that CID already; -EADDRINUSE if another VM of the
  * scope has it; -ENOMEM. On error, nothing has changed.
  */
-int vhost_vsock_vm_set_cid(struct vhost_vsock_vm *vm, u32 cid)
+int vhost_vsock_vm_set_cid(struct vhost_vsock_vm *vm, u32 cid,
+			   void (*leave)(struct vhost_vsock_vm *vm))
 {
-	int err = 0;
+	struct vhost_vsock_cid *entry;
+	int err;
 
-	mutex_lock(&vhost_vsock_cid_mutex);
-	if (vm->guest_cid != cid)
-		err = vhost_vsock_cid_add(vm, cid);
-	mutex_unlock(&vhost_vsock_cid_mutex);
+	if (vm->guest_cid == cid)
+		return 0;
 
-	return err;
+	err = vhost_vsock_cid_add(vm, cid, &entry);
+	if (err)
+		return err;
+
+	if (leave)
+		leave(vm);
+	vhost_vsock_cid_replace(vm, cid, entry);
+
+	return 0;
 }
 
 /**
- * vhost_vsock_vm_clear_cid() - let nobody find a VM any more
- * @vm: the VM, which may still send under its CID what it has queued; who
- *	found it before may use it until RCU readers are gone
+ * vhost_vsock_vm_clear_cid() - remove a VM from the table
+ * @vm: the VM; a reader that has found it may use it until RCU readers are gone
  *
- * Context: process context, may sleep.
+ * Context: process context. The caller serialises this and
+ * vhost_vsock_vm_set_cid() for one VM.
  */
 void vhost_vsock_vm_clear_cid(struct vhost_vsock_vm *vm)
 {
-	mutex_lock(&vhost_vsock_cid_mutex);
-	vhost_vsock_cid_replace(vm, vm->guest_cid, NULL);
-	mutex_unlock(&vhost_vsock_cid_mutex);
+	vhost_vsock_cid_replace(vm, 0, NULL);
 }
 
 /**

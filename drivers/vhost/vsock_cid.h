@@ -29,7 +29,8 @@ int vhost_vsock_cid_init(void);
 void vhost_vsock_cid_exit(void);
 
 void vhost_vsock_vm_init(struct vhost_vsock_vm *vm, struct net *scope);
-int vhost_vsock_vm_set_cid(struct vhost_vsock_vm *vm, u32 cid);
+int vhost_vsock_vm_set_cid(struct vhost_vsock_vm *vm, u32 cid,
+			   void (*leave)(struct vhost_vsock_vm *vm));
 void vhost_vsock_vm_clear_cid(struct vhost_vsock_vm *vm);
 struct vhost_vsock_vm *vhost_vsock_vm_find(const struct net *scope, u32 cid);
 

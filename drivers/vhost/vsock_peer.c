@@ -1,51 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sockets of the host that are connected to a VM, or about to be
+ * Peers of a VM: the host's sockets that are connected to it, or connecting
  *
- * A VM has a list of the sockets that are to be reset when it goes. Closing it
- * costs what its own connections cost, and a later VM with the same CID is not
- * mistaken for it. A socket is on the list from the moment at which it begins
- * to connect, or is made for a request of the VM, until it is destroyed or the
- * VM is closed.
+ * A connection belongs to its VM, not to a CID. A socket becomes a peer when it
+ * begins to connect, or when it is made for a request of the VM. It stays one
+ * until it is destroyed, connects anew, or the VM is closed or changes its CID.
+ * While it is a peer, it sends to this VM and takes packets from this VM only.
+ * A socket without a VM sends to nobody. Closing a VM costs what its own
+ * connections cost.
  *
- * A socket may outlive the VM and the other way round. virtio_vsock_sock.vm is
- * changed under the lock of the list only, and cleared before the list goes
- * away. Who comes from the socket's side reads it under RCU, which keeps the
- * list, and looks again under the lock. Who comes from the VM's side has the
- * socket until it clears the pointer: its destructor, and a connect() that
- * gives it another transport or VM, wait for the lock, or find the pointer
- * cleared. Two who come from the same socket's side are kept apart by
- * lock_sock().
+ * virtio_vsock_sock.vm changes under the lock of the VM's list:
+ *
+ *	side	holds			may
+ *	------	----------------------	------------------------------------
+ *	socket	lock_sock(), or the	add itself to a list; read vm under
+ *		last reference is gone	RCU, which keeps the list, and remove
+ *					itself after a second look under the
+ *					list's lock
+ *	VM	the list's lock		use any peer: its destructor, and a
+ *					connect() that makes it the peer of
+ *					another VM, wait for the lock
+ *
+ * A VM removes its peers while it sends nothing: its worker is stopped, or the
+ * mutex of the TX queue is held. So no packet can insert a socket into the
+ * connected table that was removed from the list before.
  */
 #include <linux/errno.h>
 #include <linux/rcupdate.h>
 #include <linux/rculist.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/virtio_vsock.h>
 #include <net/af_vsock.h>
 #include "vsock_peer.h"
 
-/* Peers that are taken off the list under one hold of its lock. */
+/* Peers that are removed from the list in one hold of its lock. */
 #define VHOST_VSOCK_CLOSE_BATCH	16
 
 /**
- * vhost_vsock_peers_init() - begin with no peer
+ * vhost_vsock_peers_init() - initialise the list of a VM without a CID
  * @peers: the list
  */
 void vhost_vsock_peers_init(struct vhost_vsock_peers *peers)
 {
 	spin_lock_init(&peers->lock);
-	peers->closed = false;
+	peers->cid = 0;
 	INIT_HLIST_HEAD(&peers->head);
 }
 
 /**
- * vhost_vsock_peer_add() - make a socket a peer
- * @peers: list of the VM that it addresses
+ * vhost_vsock_peers_open() - let sockets become peers
+ * @peers: the list, without peers unless it has this CID already
+ * @cid: the VM's CID
+ *
+ * Context: any but hard interrupt.
+ */
+void vhost_vsock_peers_open(struct vhost_vsock_peers *peers, u32 cid)
+{
+	spin_lock_bh(&peers->lock);
+	peers->cid = cid;
+	spin_unlock_bh(&peers->lock);
+}
+
+/**
+ * vhost_vsock_peer_add() - make a socket a peer of the VM that it addresses
+ * @peers: the VM's list
  * @vsk: socket of the vhost transport that is on no list
  *
- * Context: lock_sock() and something that keeps @peers, RCU for example.
- * Return: 0, or -ENODEV if the VM is about to go.
+ * Context: lock_sock() is held, and something that keeps @peers, RCU for
+ * example.
+ * Return: 0, or -ENODEV if the VM does not have the remote CID any more.
  */
 int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 			 struct vsock_sock *vsk)
@@ -54,7 +78,7 @@ int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 	int err = -ENODEV;
 
 	spin_lock_bh(&peers->lock);
-	if (!peers->closed) {
+	if (peers->cid && peers->cid == vsk->remote_addr.svm_cid) {
 		hlist_add_head(&vvs->vm_node, &peers->head);
 		WRITE_ONCE(vvs->vm, peers);
 		err = 0;
@@ -64,7 +88,7 @@ int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 	return err;
 }
 
-/* The list's lock is held. From the last line on, the socket may be freed. */
+/* The list's lock is held. After the last line, the socket may be freed. */
 static void vhost_vsock_peer_unlink(struct virtio_vsock_sock *vvs)
 {
 	hlist_del_init(&vvs->vm_node);
@@ -73,7 +97,7 @@ static void vhost_vsock_peer_unlink(struct virtio_vsock_sock *vvs)
 }
 
 /**
- * vhost_vsock_peer_del() - take a socket off the list that it is on, if any
+ * vhost_vsock_peer_del() - remove a socket from the list that it is on, if any
  * @vsk: socket of the vhost transport
  *
  * Context: lock_sock() is held or no reference is left; softirq as well.
@@ -94,62 +118,61 @@ void vhost_vsock_peer_del(struct vsock_sock *vsk)
 	rcu_read_unlock();
 }
 
-/**
- * vhost_vsock_is_peer() - tell whether a socket is on the list of a VM
- * @peers: list of the VM
- * @vsk: socket of the vhost transport
- *
- * Context: lock_sock() is held. The VM is only closed, and the socket off its
- * list, when it is silent: while a packet of its own is looked at, the answer
- * holds.
- * Return: true if so.
+/* Removes up to a batch of peers from the list, and returns how many. @held
+ * gets the references that are to be dropped without the lock: the last one
+ * frees the socket, and its destructor takes the lock.
  */
-bool vhost_vsock_is_peer(const struct vhost_vsock_peers *peers,
-			 const struct vsock_sock *vsk)
+static int vhost_vsock_peers_part(struct vhost_vsock_peers *peers,
+				  void (*fn)(struct vsock_sock *vsk),
+				  struct sock **held)
 {
-	const struct virtio_vsock_sock *vvs = vsk->trans;
-
-	return READ_ONCE(vvs->vm) == peers;
-}
-
-/* Parts some from the list. Whether there are more is returned. */
-static bool vhost_vsock_peers_part(struct vhost_vsock_peers *peers,
-				   void (*fn)(struct vsock_sock *vsk))
-{
-	bool more;
-	int i;
+	int n = 0;
 
 	spin_lock_bh(&peers->lock);
-	peers->closed = true;
-	for (i = 0; i < VHOST_VSOCK_CLOSE_BATCH; i++) {
+	peers->cid = 0;
+	while (n < VHOST_VSOCK_CLOSE_BATCH && !hlist_empty(&peers->head)) {
 		struct virtio_vsock_sock *vvs =
-			hlist_entry_safe(peers->head.first,
-					 struct virtio_vsock_sock, vm_node);
+			hlist_entry(peers->head.first,
+				    struct virtio_vsock_sock, vm_node);
+		struct sock *sk = sk_vsock(vvs->vsk);
 
-		if (!vvs)
-			break;
-
-		/* Before it leaves: it could connect to another VM then. */
-		fn(vvs->vsk);
+		/* @fn comes first: after the removal, the socket can connect to
+		 * another VM. A socket without a reference is about to be freed,
+		 * and waits for the lock.
+		 */
+		held[n] = NULL;
+		if (refcount_inc_not_zero(&sk->sk_refcnt)) {
+			fn(vvs->vsk);
+			held[n] = sk;
+		}
+		n++;
 		vhost_vsock_peer_unlink(vvs);
 	}
-	more = !hlist_empty(&peers->head);
 	spin_unlock_bh(&peers->lock);
 
-	return more;
+	return n;
 }
 
 /**
- * vhost_vsock_peers_close() - part a VM from its peers
- * @peers: list of the VM; afterwards no socket points to it, and none will
- * @fn: called for each under a spinlock, so that it stays a peer of this VM and
- *	in memory; it may have no reference left
+ * vhost_vsock_peers_close() - remove all peers of a VM
+ * @peers: the VM's list; no socket points to it afterwards, and none becomes a
+ *	peer until vhost_vsock_peers_open()
+ * @fn: called for each peer under a spinlock and with a reference, before the
+ *	peer is removed
  *
- * Context: process context, may sleep. The VM sends nothing any more.
+ * Context: process context, may sleep. The VM sends nothing meanwhile.
  */
 void vhost_vsock_peers_close(struct vhost_vsock_peers *peers,
 			     void (*fn)(struct vsock_sock *vsk))
 {
-	while (vhost_vsock_peers_part(peers, fn))
+	struct sock *held[VHOST_VSOCK_CLOSE_BATCH];
+	int i, n;
+
+	do {
+		n = vhost_vsock_peers_part(peers, fn, held);
+		for (i = 0; i < n; i++)
+			if (held[i])
+				sock_put(held[i]);
 		cond_resched();
+	} while (n);
 }

@@ -33,6 +33,11 @@ static struct vhost_vsock_vm *build_vm(struct kunit *test, struct net *scope)
 	return vm;
 }
 
+static int set_cid(struct vhost_vsock_vm *vm, u32 cid)
+{
+	return vhost_vsock_vm_set_cid(vm, cid, NULL);
+}
+
 static struct vhost_vsock_vm *find(struct net *scope, u32 cid)
 {
 	struct vhost_vsock_vm *vm;
@@ -52,7 +57,7 @@ static void a_vm_is_found_by_its_cid(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_cid(vm), 0);
 	KUNIT_EXPECT_NULL(test, find(scope, 3));
 	KUNIT_EXPECT_NULL(test, find(scope, 0));
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(vm, 3), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(vm, 3), 0);
 	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_cid(vm), 3);
 	KUNIT_EXPECT_PTR_EQ(test, find(scope, 3), vm);
 	KUNIT_EXPECT_NULL(test, find(scope, 4));
@@ -64,9 +69,9 @@ static void each_scope_has_cids_of_its_own(struct kunit *test)
 	struct vhost_vsock_vm *in_a = build_vm(test, a);
 	struct vhost_vsock_vm *in_b = build_vm(test, b);
 
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(in_a, 3), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(in_a, 3), 0);
 	KUNIT_EXPECT_NULL(test, find(b, 3));
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(in_b, 3), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(in_b, 3), 0);
 	KUNIT_EXPECT_PTR_EQ(test, find(a, 3), in_a);
 	KUNIT_EXPECT_PTR_EQ(test, find(b, 3), in_b);
 	vhost_vsock_vm_clear_cid(in_a);
@@ -80,9 +85,9 @@ static void a_taken_cid_is_refused(struct kunit *test)
 	struct vhost_vsock_vm *first = build_vm(test, scope);
 	struct vhost_vsock_vm *second = build_vm(test, scope);
 
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(first, 3), 0);
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(second, 4), 0);
-	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(second, 3), -EADDRINUSE);
+	KUNIT_ASSERT_EQ(test, set_cid(first, 3), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(second, 4), 0);
+	KUNIT_EXPECT_EQ(test, set_cid(second, 3), -EADDRINUSE);
 	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_cid(second), 4);
 	KUNIT_EXPECT_PTR_EQ(test, find(scope, 3), first);
 	KUNIT_EXPECT_PTR_EQ(test, find(scope, 4), second);
@@ -94,11 +99,11 @@ static void a_changed_cid_leaves_the_old_one_free(struct kunit *test)
 	struct vhost_vsock_vm *first = build_vm(test, scope);
 	struct vhost_vsock_vm *second = build_vm(test, scope);
 
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(first, 3), 0);
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(first, 3), 0);
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(first, 4), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(first, 3), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(first, 3), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(first, 4), 0);
 	KUNIT_EXPECT_NULL(test, find(scope, 3));
-	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(second, 3), 0);
+	KUNIT_EXPECT_EQ(test, set_cid(second, 3), 0);
 	KUNIT_EXPECT_PTR_EQ(test, find(scope, 3), second);
 	KUNIT_EXPECT_PTR_EQ(test, find(scope, 4), first);
 }
@@ -109,7 +114,7 @@ static void a_cleared_vm_is_found_no_more(struct kunit *test)
 	struct net *scope = build_scope(test);
 	struct vhost_vsock_vm *vm = build_vm(test, scope);
 
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(vm, 3), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(vm, 3), 0);
 	vhost_vsock_vm_clear_cid(vm);
 	KUNIT_EXPECT_NULL(test, find(scope, 3));
 	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_cid(vm), 3);
@@ -123,10 +128,37 @@ static void many_vms_are_all_found(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(vms); i++) {
 		vms[i] = build_vm(test, build_scope(test));
-		KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(vms[i], 3), 0);
+		KUNIT_ASSERT_EQ(test, set_cid(vms[i], 3), 0);
 	}
 	for (i = 0; i < ARRAY_SIZE(vms); i++)
 		KUNIT_EXPECT_PTR_EQ(test, find(vms[i]->scope, 3), vms[i]);
+}
+
+static int leaves;
+static int found;
+
+static void count_leave(struct vhost_vsock_vm *vm)
+{
+	leaves++;
+	found = find(vm->scope, vhost_vsock_vm_cid(vm)) == vm;
+}
+
+static void a_change_is_told_while_the_old_cid_is_taken(struct kunit *test)
+{
+	struct net *scope = build_scope(test);
+	struct vhost_vsock_vm *vm = build_vm(test, scope);
+	struct vhost_vsock_vm *other = build_vm(test, scope);
+
+	leaves = 0;
+	KUNIT_ASSERT_EQ(test, set_cid(other, 5), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(vm, 3), 0);
+	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(vm, 5, count_leave),
+			-EADDRINUSE);
+	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(vm, 3, count_leave), 0);
+	KUNIT_EXPECT_EQ(test, leaves, 0);
+	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(vm, 4, count_leave), 0);
+	KUNIT_EXPECT_EQ(test, leaves, 1);
+	KUNIT_EXPECT_TRUE(test, found);
 }
 
 static struct kunit_case vsock_cid_cases[] = {
@@ -136,6 +168,7 @@ static struct kunit_case vsock_cid_cases[] = {
 	KUNIT_CASE(a_changed_cid_leaves_the_old_one_free),
 	KUNIT_CASE(a_cleared_vm_is_found_no_more),
 	KUNIT_CASE(many_vms_are_all_found),
+	KUNIT_CASE(a_change_is_told_while_the_old_cid_is_taken),
 	{}
 };
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sockets of the host that are connected to a VM
+ * Peers of a VM: added, removed, and reset when it is closed
  */
 #include <kunit/test.h>
 #include <linux/virtio_vsock.h>
 #include <net/af_vsock.h>
 #include "../vsock_peer.h"
+
+#define CID	3
 
 static struct vsock_sock *build_peer(struct kunit *test)
 {
@@ -16,6 +18,8 @@ static struct vsock_sock *build_peer(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vsk);
 	vvs = kunit_kzalloc(test, sizeof(*vvs), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, vvs);
+	refcount_set(&vsk->sk.sk_refcnt, 1);
+	vsk->remote_addr.svm_cid = CID;
 	vsk->trans = vvs;
 	vvs->vsk = vsk;
 
@@ -29,8 +33,15 @@ static struct vhost_vsock_peers *build_peers(struct kunit *test)
 	peers = kunit_kzalloc(test, sizeof(*peers), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, peers);
 	vhost_vsock_peers_init(peers);
+	vhost_vsock_peers_open(peers, CID);
 
 	return peers;
+}
+
+static bool is_peer(const struct vhost_vsock_peers *peers,
+		    const struct vsock_sock *vsk)
+{
+	return vhost_vsock_vm_of(vsk) == peers;
 }
 
 static int resets;
@@ -63,9 +74,9 @@ static void closing_a_vm_resets_its_own_peers(struct kunit *test)
 	close_vm(a);
 	KUNIT_EXPECT_EQ(test, resets, 1);
 	KUNIT_EXPECT_EQ(test, no_peers, 0);
-	KUNIT_EXPECT_FALSE(test, vhost_vsock_is_peer(a, of_a));
-	KUNIT_EXPECT_FALSE(test, vhost_vsock_is_peer(a, of_b));
-	KUNIT_EXPECT_TRUE(test, vhost_vsock_is_peer(b, of_b));
+	KUNIT_EXPECT_FALSE(test, is_peer(a, of_a));
+	KUNIT_EXPECT_FALSE(test, is_peer(a, of_b));
+	KUNIT_EXPECT_TRUE(test, is_peer(b, of_b));
 	vhost_vsock_peer_del(of_b);
 }
 
@@ -76,7 +87,7 @@ static void a_closed_vm_takes_no_more_peers(struct kunit *test)
 
 	close_vm(peers);
 	KUNIT_EXPECT_EQ(test, vhost_vsock_peer_add(peers, vsk), -ENODEV);
-	KUNIT_EXPECT_FALSE(test, vhost_vsock_is_peer(peers, vsk));
+	KUNIT_EXPECT_FALSE(test, is_peer(peers, vsk));
 	vhost_vsock_peer_del(vsk);
 }
 
@@ -92,7 +103,36 @@ static void a_destroyed_peer_is_not_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, resets, 0);
 }
 
-/* More than are taken off under one hold of the lock. */
+static void a_vm_that_changes_its_cid_takes_peers_by_the_new_one(struct kunit *test)
+{
+	struct vhost_vsock_peers *peers = build_peers(test);
+	struct vsock_sock *old = build_peer(test), *late = build_peer(test);
+	struct vsock_sock *new = build_peer(test);
+
+	new->remote_addr.svm_cid = CID + 1;
+	KUNIT_ASSERT_EQ(test, vhost_vsock_peer_add(peers, old), 0);
+	close_vm(peers);
+	vhost_vsock_peers_open(peers, CID + 1);
+	KUNIT_EXPECT_FALSE(test, is_peer(peers, old));
+	KUNIT_EXPECT_EQ(test, vhost_vsock_peer_add(peers, late), -ENODEV);
+	KUNIT_EXPECT_EQ(test, vhost_vsock_peer_add(peers, new), 0);
+	vhost_vsock_peer_del(new);
+}
+
+/* The last reference is gone, and the destructor has not run yet. */
+static void a_peer_without_references_is_removed_without_a_reset(struct kunit *test)
+{
+	struct vhost_vsock_peers *peers = build_peers(test);
+	struct vsock_sock *dying = build_peer(test);
+
+	KUNIT_ASSERT_EQ(test, vhost_vsock_peer_add(peers, dying), 0);
+	refcount_set(&dying->sk.sk_refcnt, 0);
+	close_vm(peers);
+	KUNIT_EXPECT_EQ(test, resets, 0);
+	KUNIT_EXPECT_FALSE(test, is_peer(peers, dying));
+}
+
+/* More than are removed in one hold of the lock. */
 static void all_of_many_peers_are_reset(struct kunit *test)
 {
 	struct vhost_vsock_peers *peers = build_peers(test);
@@ -112,6 +152,8 @@ static struct kunit_case vsock_peer_cases[] = {
 	KUNIT_CASE(closing_a_vm_resets_its_own_peers),
 	KUNIT_CASE(a_closed_vm_takes_no_more_peers),
 	KUNIT_CASE(a_destroyed_peer_is_not_reset),
+	KUNIT_CASE(a_vm_that_changes_its_cid_takes_peers_by_the_new_one),
+	KUNIT_CASE(a_peer_without_references_is_removed_without_a_reset),
 	KUNIT_CASE(all_of_many_peers_are_reset),
 	{}
 };

@@ -70,6 +70,11 @@ static struct race_vm *build_vm(struct kunit *test, struct net *scope)
 	return vm;
 }
 
+static int set_cid(struct vhost_vsock_vm *vm, u32 cid)
+{
+	return vhost_vsock_vm_set_cid(vm, cid, NULL);
+}
+
 /* As the driver does it, but without waiting. */
 static void close_vm(struct race_vm *vm)
 {
@@ -135,19 +140,16 @@ static void vms_come_and_go_under_a_reader(struct kunit *test)
 	int i;
 
 	race->constant = build_vm(test, race->scope);
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(&race->constant->vm,
-						     CONSTANT_CID), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(&race->constant->vm, CONSTANT_CID), 0);
 	task = start(test, look_for_vms, race);
 	for (i = 0; i < ROUNDS; i++) {
 		struct race_vm *a = build_vm(test, race->scope);
 		struct race_vm *b = build_vm(test, race->scope);
 
-		KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(&a->vm, CID), 0);
-		KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(&b->vm, CID),
-				-EADDRINUSE);
-		KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(&a->vm, CID + 1),
-				0);
-		KUNIT_EXPECT_EQ(test, vhost_vsock_vm_set_cid(&b->vm, CID), 0);
+		KUNIT_EXPECT_EQ(test, set_cid(&a->vm, CID), 0);
+		KUNIT_EXPECT_EQ(test, set_cid(&b->vm, CID), -EADDRINUSE);
+		KUNIT_EXPECT_EQ(test, set_cid(&a->vm, CID + 1), 0);
+		KUNIT_EXPECT_EQ(test, set_cid(&b->vm, CID), 0);
 		close_vm(a);
 		close_vm(b);
 		cond_resched();
@@ -171,15 +173,13 @@ static void many_other_vms_do_not_hide_one(struct kunit *test)
 	vms = kunit_kcalloc(test, ROUNDS, sizeof(*vms), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, vms);
 	race->constant = build_vm(test, race->scope);
-	KUNIT_ASSERT_EQ(test, vhost_vsock_vm_set_cid(&race->constant->vm,
-						     CONSTANT_CID), 0);
+	KUNIT_ASSERT_EQ(test, set_cid(&race->constant->vm, CONSTANT_CID), 0);
 	task = start(test, look_for_vms, race);
 	for (round = 0; round < 3; round++) {
 		for (i = 0; i < ROUNDS; i++) {
 			vms[i] = build_vm(test, other);
-			KUNIT_EXPECT_EQ(test,
-					vhost_vsock_vm_set_cid(&vms[i]->vm,
-							       CID + i), 0);
+			KUNIT_EXPECT_EQ(test, set_cid(&vms[i]->vm, CID + i),
+					0);
 			cond_resched();
 		}
 		for (i = 0; i < ROUNDS; i++)
@@ -202,14 +202,23 @@ static struct vsock_sock *build_peer(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, vsk);
 	KUNIT_ASSERT_NOT_NULL(test, vvs);
+	refcount_set(&vsk->sk.sk_refcnt, 1);
+	refcount_set(&vsk->sk.sk_wmem_alloc, 2); /* sk_free() does not free it */
+	vsk->remote_addr.svm_cid = CID;
 	vsk->trans = vvs;
 	vvs->vsk = vsk;
 
 	return vsk;
 }
 
+/* As soon as the last reference is gone. If the VM's side drops that, it ends
+ * with a change of sk_wmem_alloc.
+ */
 static void free_peer(struct vsock_sock *vsk)
 {
+	if (!refcount_dec_and_test(&vsk->sk.sk_refcnt))
+		while (refcount_read(&vsk->sk.sk_wmem_alloc) == 2)
+			cond_resched();
 	vhost_vsock_peer_del(vsk);
 	kfree(vsk->trans);
 	kfree(vsk);
@@ -264,6 +273,7 @@ static void build_round(struct kunit *test, struct race *race)
 	struct race_vm *vm = build_vm(test, race->scope);
 	int i;
 
+	vhost_vsock_peers_open(&vm->peers, CID);
 	for (i = 0; i < PEERS; i++)
 		race->vsks[i] = build_peer(test);
 	for (i = 0; i < PEERS / 2; i++)

@@ -62,7 +62,6 @@ TEST_F(vm_life, vm_that_changes_its_cid_is_reached_by_the_new_one_only)
 	vm_stop(&vm);
 }
 
-/* Nobody else gets a connection whose VM has changed its CID; closing it resets it. */
 TEST_F(vm_life, cid_changed_while_connected_leaves_the_connection_to_nobody)
 {
 	struct vm vm, elsewhere;
@@ -75,26 +74,44 @@ TEST_F(vm_life, cid_changed_while_connected_leaves_the_connection_to_nobody)
 	while (guest_turn(&vm.stack, 200) != -ETIMEDOUT)
 		; /* the host's credit, which comes late */
 	ASSERT_EQ(0, guest_set_cid(&vm.guest, OTHER_CID));
+	EXPECT_EQ(-ECONNRESET, link_reset(&link, VM_PATIENCE_MS));
 	send(link.sock, "lost", 4, MSG_NOSIGNAL | MSG_DONTWAIT);
 	guest_turn(&elsewhere.stack, 200);
 	EXPECT_EQ(0, elsewhere.stack.received[VIRTIO_VSOCK_OP_RW]);
 	EXPECT_EQ(0, guest_turn(&vm.stack, 0));
 	vm_stop(&vm);
-	EXPECT_EQ(-ECONNRESET, link_reset(&link, VM_PATIENCE_MS));
 	vm_stop(&elsewhere);
 }
 
-TEST_F(vm_life, cid_changed_and_back_leaves_the_connection_as_it_was)
+TEST_F(vm_life, cid_changed_and_back_does_not_bring_the_connection_back)
 {
-	struct vm_link link;
+	struct vm_link old, new;
 	struct vm vm;
 
 	ASSERT_EQ(0, vm_start(&vm, self->ns[L0], CID));
-	ASSERT_EQ(0, link_from_host(&link, &vm, self->ns[L0], SOCK_STREAM));
+	ASSERT_EQ(0, link_from_host(&old, &vm, self->ns[L0], SOCK_STREAM));
 	ASSERT_EQ(0, guest_set_cid(&vm.guest, OTHER_CID));
 	ASSERT_EQ(0, guest_set_cid(&vm.guest, CID));
+	EXPECT_EQ(-ECONNRESET, link_reset(&old, VM_PATIENCE_MS));
+	ASSERT_EQ(0, link_from_host(&new, &vm, self->ns[L0], SOCK_STREAM));
+	EXPECT_EQ(0, link_talks(&new));
+	vm_stop(&vm);
+}
+
+TEST_F(vm_life, cid_that_is_set_again_or_refused_leaves_the_connection_as_it_was)
+{
+	struct vm vm, other;
+	struct vm_link link;
+
+	ASSERT_EQ(0, vm_start(&vm, self->ns[L0], CID));
+	ASSERT_EQ(0, vm_start(&other, self->ns[L0], OTHER_CID));
+	ASSERT_EQ(0, link_from_host(&link, &vm, self->ns[L0], SOCK_STREAM));
+	EXPECT_EQ(0, vm_set_cid(vm.guest.vhost, CID));
+	EXPECT_EQ(-EADDRINUSE, vm_set_cid(vm.guest.vhost, OTHER_CID));
+	EXPECT_EQ(-EINVAL, vm_set_cid(vm.guest.vhost, 1));
 	EXPECT_EQ(0, link_talks(&link));
 	vm_stop(&vm);
+	vm_stop(&other);
 }
 
 /* ---- the opener decides ---- */
