@@ -3,10 +3,12 @@
  * Requests to the kernel over netlink: see netlink.h.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 #include <net/if.h>
 #include <sys/socket.h>
+#include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
@@ -98,6 +100,66 @@ int tap_delete(int route, const char *name)
 
 	attribute(&request, IFLA_IFNAME, name);
 	return acknowledged(route, &request);
+}
+
+/**
+ * struct id_request - a message about the id of a namespace
+ * @header: with the length of all
+ * @gen: what follows it, for ids
+ * @id: of the namespace
+ * @fd: of the namespace, if it has no id yet
+ */
+struct id_request {
+	struct nlmsghdr header;
+	struct rtgenmsg gen;
+	struct id_attribute {
+		struct rtattr rta __attribute__((aligned(NLMSG_ALIGNTO)));
+		int value;
+	} id, fd;
+};
+
+static struct id_attribute id_attribute(int type, int value)
+{
+	return (struct id_attribute) {
+		.rta = { .rta_len = RTA_LENGTH(sizeof(value)), .rta_type = type },
+		.value = value,
+	};
+}
+
+int namespace_set_id(int route, int ns, int id)
+{
+	struct id_request request = {
+		.header = {
+			.nlmsg_len = sizeof(request),
+			.nlmsg_type = RTM_NEWNSID,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
+		},
+		.id = id_attribute(NETNSA_NSID, id),
+		.fd = id_attribute(NETNSA_FD, ns),
+	};
+
+	if (send(route, &request, sizeof(request), 0) < 0)
+		return -errno;
+	return netlink_answer(route);
+}
+
+int namespace_lives(int route, int id)
+{
+	struct id_request request = {
+		.header = {
+			.nlmsg_len = offsetof(struct id_request, fd),
+			.nlmsg_type = RTM_GETNSID,
+			.nlmsg_flags = NLM_F_REQUEST,
+		},
+		.id = id_attribute(NETNSA_NSID, id),
+	};
+	int err;
+
+	if (send(route, &request, request.header.nlmsg_len, 0) < 0)
+		return -errno;
+	/* It answers with the id, or with an error. */
+	err = netlink_answer(route);
+	return err == -EBADMSG ? 0 : err;
 }
 
 int diag_ask(int diag, int type, int flags)

@@ -20,6 +20,13 @@ struct vsock_diag_msg;
 typedef void see_socket(const struct vsock_diag_msg *found, void *arg);
 int diag_dump(int diag, see_socket *see, void *arg);
 
+/*
+ * Gives a namespace an id, which this namespace can ask for until that one is freed;
+ * namespace_lives() returns 0, or -ENOENT if it was
+ */
+int namespace_set_id(int route, int ns, int id);
+int namespace_lives(int route, int id);
+
 /* A vsockmon device, up; one request each */
 int tap_create(int route, const char *name);
 int tap_delete(int route, const char *name);

@@ -12,6 +12,8 @@
 #define PIECES 8
 #define PIECE 1500
 
+#define SHUTDOWNS 1000
+
 FIXTURE(vm_close)
 {
 	int ns[NS_COUNT];
@@ -167,6 +169,24 @@ TEST_F_TIMEOUT(vm_close, by_both_at_once_leaves_the_vm_as_it_was, 300)
 	}
 	ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
 	EXPECT_EQ(0, link_talks(&link));
+	link_close(&link);
+}
+
+/* The guest takes no packets meanwhile. */
+TEST_F(vm_close, after_a_thousand_shutdowns_sends_the_guest_one_for_each_way)
+{
+	struct vm_link link;
+	int i;
+
+	ASSERT_EQ(0, link_from_host(&link, &self->vm, self->at, variant->type));
+	for (i = 0; i < SHUTDOWNS; i++) {
+		ASSERT_EQ(0, shutdown(link.sock, SHUT_WR));
+		ASSERT_EQ(0, shutdown(link.sock, SHUT_RD));
+		ASSERT_EQ(0, shutdown(link.sock, SHUT_RDWR));
+	}
+	while (guest_turn(&self->vm.stack, 200) >= 0)
+		;
+	EXPECT_EQ(2, self->vm.stack.received[VIRTIO_VSOCK_OP_SHUTDOWN]);
 	link_close(&link);
 }
 

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sockets whose connect() waits for a VM that does not answer: they are freed when
+ * they are closed, whatever their timeout is. Timeouts of one scope expire while tasks
+ * of another hold the locks of their sockets.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <linux/netlink.h>
+
+#include "kselftest_harness.h"
+#include "lock_holder.h"
+#include "netlink.h"
+#include "vm_link.h"
+
+#define YEAR (365L * 24 * 3600)
+
+/* A work for each, on one CPU: the system workqueue runs 256 at a time. */
+#define HELD 600
+#define HELD_TIMEOUT_MS 4000
+#define HELD_MAX_TIMEOUT_MS 64000
+
+static int set_timeout(int sock, long milliseconds)
+{
+	struct timeval time = {
+		.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000,
+	};
+
+	return setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT,
+			  &time, sizeof(time)) ? -errno : 0;
+}
+
+/* A socket whose connect() does not wait, and may take so long. */
+static int sock_with_timeout(int ns, int type, long milliseconds)
+{
+	int sock = sock_in(ns, type);
+
+	if (sock < 0)
+		return sock;
+	return fcntl(sock, F_SETFL, O_NONBLOCK) || set_timeout(sock, milliseconds) ? -EINVAL : sock;
+}
+
+static int outcome(int sock, int milliseconds)
+{
+	struct pollfd p = { .fd = sock, .events = POLLOUT };
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (poll(&p, 1, milliseconds) != 1)
+		return -EINPROGRESS;
+	if (getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len))
+		return -errno;
+	return -err;
+}
+
+/* ---- closed ---- */
+
+/* The socket is in a namespace of its own, the VM in another one of the same scope. */
+FIXTURE(closed)
+{
+	struct vm vm;
+	int route;
+	int id;
+	int ns;
+	int sock;
+};
+
+FIXTURE_VARIANT(closed)
+{
+	int type;
+	bool takes_packets;
+};
+
+FIXTURE_VARIANT_ADD(closed, stream)
+{
+	.type = SOCK_STREAM,
+};
+
+FIXTURE_VARIANT_ADD(closed, stream_to_a_vm_that_takes_packets)
+{
+	.type = SOCK_STREAM, .takes_packets = true,
+};
+
+FIXTURE_VARIANT_ADD(closed, seqpacket)
+{
+	.type = SOCK_SEQPACKET,
+};
+
+FIXTURE_VARIANT_ADD(closed, seqpacket_to_a_vm_that_takes_packets)
+{
+	.type = SOCK_SEQPACKET, .takes_packets = true,
+};
+
+FIXTURE_SETUP(closed)
+{
+	struct guest_options options = { .ring = 16, .buffer = 2048 };
+	const char *why = cannot_link_vms();
+
+	if (why)
+		SKIP(return, "%s", why);
+	options.bare = !variant->takes_packets;
+	ASSERT_EQ(0, vm_start_with(&self->vm, ns_here(), CID, &options));
+	self->ns = ns_global();
+	self->sock = sock_with_timeout(self->ns, variant->type, YEAR * 1000);
+	ASSERT_LE(0, self->sock);
+	self->route = netlink_open(NETLINK_ROUTE);
+	ASSERT_LE(0, self->route);
+	self->id = getpid();
+	ASSERT_EQ(0, namespace_set_id(self->route, self->ns, self->id));
+	ASSERT_EQ(0, namespace_lives(self->route, self->id));
+	close(self->ns);
+	ASSERT_EQ(0, namespace_lives(self->route, self->id));
+}
+
+FIXTURE_TEARDOWN(closed)
+{
+	vm_stop(&self->vm);
+}
+
+/* 0 when the namespace is freed. */
+static int freed(int route, int id)
+{
+	long long until = guest_now() + VM_PATIENCE_MS / 2;
+	int err;
+
+	while (!(err = namespace_lives(route, id)) && guest_now() < until)
+		usleep(10000);
+	return err == -ENOENT ? 0 : err ?: -ETIMEDOUT;
+}
+
+TEST_F(closed, while_it_connects_is_freed)
+{
+	ASSERT_EQ(-EINPROGRESS, connect_to(self->sock, CID, vm_port(variant->type)));
+	close(self->sock);
+	EXPECT_EQ(0, freed(self->route, self->id));
+}
+
+TEST_F(closed, after_a_shutdown_while_it_connects_is_freed)
+{
+	ASSERT_EQ(-EINPROGRESS, connect_to(self->sock, CID, vm_port(variant->type)));
+	ASSERT_EQ(0, shutdown(self->sock, SHUT_RDWR));
+	close(self->sock);
+	EXPECT_EQ(0, freed(self->route, self->id));
+}
+
+/* The timeouts of the first attempts are a year away. */
+TEST_F(closed, after_connect_was_refused_again_and_again_is_freed)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(-EINPROGRESS, connect_to(self->sock, VMADDR_CID_LOCAL, PORT));
+		ASSERT_EQ(-ECONNRESET, outcome(self->sock, VM_PATIENCE_MS));
+	}
+	ASSERT_EQ(-EINPROGRESS, connect_to(self->sock, CID, vm_port(variant->type)));
+	close(self->sock);
+	EXPECT_EQ(0, freed(self->route, self->id));
+}
+
+TEST_F(closed, after_connect_succeeded_is_freed)
+{
+	struct pair pair = { .client = self->sock };
+	int listener = listen_in(ns_here(), variant->type, VMADDR_CID_ANY, PORT);
+
+	ASSERT_LE(0, listener);
+	ASSERT_EQ(-EINPROGRESS, connect_to(pair.client, VMADDR_CID_LOCAL, PORT));
+	ASSERT_EQ(0, outcome(pair.client, VM_PATIENCE_MS));
+	pair.server = accept_one(listener);
+	ASSERT_LE(0, pair.server);
+	EXPECT_EQ(0, talk(pair.client, pair.server));
+	close(pair.client);
+	close(pair.server);
+	EXPECT_EQ(0, freed(self->route, self->id));
+}
+
+static void interrupted(int signal)
+{
+	(void)signal;
+}
+
+TEST_F(closed, after_a_signal_has_ended_connect_is_freed)
+{
+	const struct sigaction action = { .sa_handler = interrupted };
+	const struct itimerval soon = { { 0, 100000 }, { 0, 100000 } }, never = { { 0 }, { 0 } };
+
+	ASSERT_EQ(0, fcntl(self->sock, F_SETFL, 0));
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &soon, NULL));
+	EXPECT_EQ(-EINTR, connect_to(self->sock, CID, vm_port(variant->type)));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+	close(self->sock);
+	EXPECT_EQ(0, freed(self->route, self->id));
+}
+
+/* ---- locks that are held ---- */
+
+FIXTURE(held_locks)
+{
+	int ns[NS_COUNT];
+	struct vm tenants;
+	struct vm vm;
+	struct lock_holder holder;
+	int sock[HELD];
+};
+
+FIXTURE_SETUP(held_locks)
+{
+	const struct guest_options options = { .bare = true };
+	struct rlimit files = { 2 * HELD, 2 * HELD };
+	const char *why = cannot_link_vms();
+	cpu_set_t first;
+
+	if (!why)
+		why = cannot_hold_locks();
+	if (why)
+		SKIP(return, "%s", why);
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(first), &first));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	ASSERT_EQ(0, ns_make(self->ns));
+	ASSERT_EQ(0, vm_start_with(&self->tenants, self->ns[L0], CID, &options));
+	ASSERT_EQ(0, vm_start_with(&self->vm, self->ns[INIT], CID, &options));
+}
+
+FIXTURE_TEARDOWN(held_locks)
+{
+	vm_stop(&self->vm);
+	vm_stop(&self->tenants);
+	ns_close(self->ns);
+}
+
+static int connect_and_hold(struct lock_holder *holder, int ns, int *sock, int timeout)
+{
+	int i, err;
+
+	for (i = 0; i < HELD; i++) {
+		sock[i] = sock_with_timeout(ns, SOCK_STREAM, timeout);
+		if (sock[i] < 0)
+			return sock[i];
+		err = connect_to(sock[i], CID, VM_PORT);
+		if (err != -EINPROGRESS)
+			return err ?: -EISCONN;
+	}
+	return locks_hold(holder, sock, HELD);
+}
+
+/* Returns when all timeouts have passed; all locks were held before the first one. */
+static int hold_over_the_timeouts(struct lock_holder *holder, int ns, int *sock)
+{
+	long long since;
+	int i, timeout, err;
+
+	for (timeout = HELD_TIMEOUT_MS; timeout <= HELD_MAX_TIMEOUT_MS; timeout *= 2) {
+		since = guest_now();
+		err = connect_and_hold(holder, ns, sock, timeout);
+		if (err)
+			return err;
+		if (guest_now() < since + timeout) {
+			usleep((timeout + 500) * 1000);
+			return 0;
+		}
+		/* A slow machine: the first timeouts were early. */
+		locks_release(holder);
+		for (i = 0; i < HELD; i++)
+			close(sock[i]);
+	}
+	return -ETIME;
+}
+
+TEST_F_TIMEOUT(held_locks, of_a_tenants_sockets_delay_no_timeout_of_another_scope, 300)
+{
+	int sock, i;
+
+	ASSERT_EQ(0, hold_over_the_timeouts(&self->holder, self->ns[L0], self->sock));
+	sock = sock_with_timeout(self->ns[INIT], SOCK_STREAM, 300);
+	ASSERT_EQ(-EINPROGRESS, connect_to(sock, CID, VM_PORT));
+	EXPECT_EQ(-ETIMEDOUT, outcome(sock, VM_PATIENCE_MS));
+
+	/* Theirs come when their locks are released. */
+	locks_release(&self->holder);
+	for (i = 0; i < HELD; i++)
+		ASSERT_EQ(-ETIMEDOUT, outcome(self->sock[i], VM_PATIENCE_MS));
+}
+
+TEST_HARNESS_MAIN
