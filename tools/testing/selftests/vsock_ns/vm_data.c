@@ -282,4 +282,74 @@ TEST_F(vm_messages, from_the_guest_say_where_a_record_ends)
 	EXPECT_NE(0, msg.msg_flags & MSG_EOR);
 }
 
+/* ---- an vm_error ---- */
+
+FIXTURE(vm_error)
+{
+	struct vm vm;
+	struct vm_link link;
+	int ns[NS_COUNT];
+};
+
+FIXTURE_VARIANT(vm_error)
+{
+	int type;
+};
+
+FIXTURE_VARIANT_ADD(vm_error, of_a_stream) { .type = SOCK_STREAM };
+FIXTURE_VARIANT_ADD(vm_error, of_messages) { .type = SOCK_SEQPACKET };
+
+FIXTURE_SETUP(vm_error)
+{
+	const char *why = cannot_link_vms();
+	int sock;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+	ASSERT_EQ(0, vm_start(&self->vm, self->ns[L0], CID));
+	sock = sock_in(self->ns[L0], variant->type);
+	ASSERT_LE(0, sock);
+	ASSERT_EQ(0, set_buffer_size(sock, 4096));
+	ASSERT_EQ(0, link_from_sock(&self->link, &self->vm, sock, variant->type));
+}
+
+FIXTURE_TEARDOWN(vm_error)
+{
+	link_close(&self->link);
+	vm_stop(&self->vm);
+	ns_close(self->ns);
+}
+
+/* Packets of 1000 bytes, also without credit. */
+static int overrun(struct vm_link *link, unsigned int packets)
+{
+	static const char data[1000];
+	struct virtio_vsock_hdr hdr;
+	int err = 0;
+
+	guest_header(&hdr, link->conn, VIRTIO_VSOCK_OP_RW);
+	hdr.len = htole32(sizeof(data));
+	hdr.flags = htole32(link->conn->type == VIRTIO_VSOCK_TYPE_SEQPACKET ?
+			    VIRTIO_VSOCK_SEQ_EOM : 0);
+	while (packets-- && !err)
+		err = guest_post_late(link->conn->stack, &hdr, data,
+				      guest_now() + VM_PATIENCE_MS);
+	return err ? : guest_flush(link->conn->stack->guest, VM_PATIENCE_MS);
+}
+
+TEST_F(vm_error, comes_once_behind_the_data_and_then_the_end)
+{
+	char data[1000];
+	int i;
+
+	ASSERT_EQ(0, overrun(&self->link, 5));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(1000, recv(self->link.sock, data, sizeof(data), MSG_DONTWAIT));
+	EXPECT_EQ(-1, recv(self->link.sock, data, sizeof(data), MSG_DONTWAIT));
+	EXPECT_EQ(ENOBUFS, errno);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(0, recv(self->link.sock, data, sizeof(data), MSG_DONTWAIT));
+}
+
 TEST_HARNESS_MAIN

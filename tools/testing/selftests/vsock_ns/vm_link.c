@@ -214,23 +214,13 @@ static int check(struct flow *flow, const char *data, ssize_t len)
 	return 0;
 }
 
-/*
- * Of a message the kernel may send a part, for want of credit for the rest, and say
- * EAGAIN. It may not have heard yet what the guest has read: a ring full of updates.
- */
-static bool may_be_cut(const struct vm_link *link, const struct flow *out, size_t len)
-{
-	return link->conn->type == VIRTIO_VSOCK_TYPE_SEQPACKET &&
-	       out->sent + len - out->received > link->conn->buf_alloc / 4;
-}
-
 static int host_turn(struct vm_link *link, struct flow *out, struct flow *in, size_t bytes)
 {
 	char data[MESSAGE];
 	size_t len = prepare(out, data, bytes, sizeof(data));
 	ssize_t done = 0;
 
-	if (len && !may_be_cut(link, out, len))
+	if (len)
 		done = send(link->sock, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (done < 0 && errno != EAGAIN)
 		return -errno;

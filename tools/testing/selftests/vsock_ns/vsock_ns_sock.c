@@ -135,6 +135,14 @@ int accept_one(int listener)
 	return sock < 0 ? -errno : sock;
 }
 
+int set_buffer_size(int sock, unsigned long long size)
+{
+	if (setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE, &size, sizeof(size)) ||
+	    setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size)))
+		return -errno;
+	return 0;
+}
+
 /* A connection within @ns, whose listener is gone. */
 int pair_in(struct pair *pair, int ns, int type, unsigned int cid)
 {
