@@ -21,9 +21,12 @@
  *					connect() that makes it the peer of
  *					another VM, wait for the lock
  *
- * A VM removes its peers while it sends nothing: its worker is stopped, or the
- * mutex of the TX queue is held. So no packet can insert a socket into the
- * connected table that was removed from the list before.
+ * The VM's worker may be processing a packet while the VM removes its peers.
+ * It looks at vm under lock_sock(), and finds no VM if the removal came first.
+ * If the removal comes later, the worker owns the socket, so vsock_reset() takes
+ * effect when the worker releases it. A RESPONSE may have inserted the socket
+ * into the connected table by then. The connection is over all the same, and a
+ * new one with its addresses replaces it there.
  */
 #include <linux/errno.h>
 #include <linux/rcupdate.h>
@@ -137,8 +140,8 @@ static int vhost_vsock_peers_part(struct vhost_vsock_peers *peers,
 		struct sock *sk = sk_vsock(vvs->vsk);
 
 		/* @fn comes first: after the removal, the socket can connect to
-		 * another VM. A socket without a reference is about to be freed,
-		 * and waits for the lock.
+		 * another VM. A socket without a reference is closed already;
+		 * its destructor waits for the lock.
 		 */
 		held[n] = NULL;
 		if (refcount_inc_not_zero(&sk->sk_refcnt)) {
@@ -160,7 +163,7 @@ static int vhost_vsock_peers_part(struct vhost_vsock_peers *peers,
  * @fn: called for each peer under a spinlock and with a reference, before the
  *	peer is removed
  *
- * Context: process context, may sleep. The VM sends nothing meanwhile.
+ * Context: process context, may sleep.
  */
 void vhost_vsock_peers_close(struct vhost_vsock_peers *peers,
 			     void (*fn)(struct vsock_sock *vsk))

@@ -27,8 +27,10 @@
  * Locking: whether an address is free and its insertion are one step under
  * rhashtable's lock of the chain. That is taken under an entry's lock, never the
  * other way round, and an entry's lock under those of the lists from which
- * vsock_call_connected() is called: of sockets, of peers. Insertion and removal
- * of one socket are kept apart by lock_sock(); removal may come more than once.
+ * vsock_call_connected() is called: of sockets, of peers. lock_sock() serialises
+ * insertions of one socket. A removal may come at any time and more than once:
+ * the one that clears the socket's flag under the entry's lock removes it, and
+ * vhost lets a socket be inserted again only after that.
  */
 #include <linux/jhash.h>
 #include <linux/module.h>
@@ -352,18 +354,15 @@ int __flatten vsock_insert_connected(struct vsock_sock *vsk)
 	WRITE_ONCE(entry->key.local_port, vsk->local_addr.svm_port);
 	WRITE_ONCE(entry->key.remote_cid, vsk->remote_addr.svm_cid);
 	WRITE_ONCE(entry->key.remote_port, vsk->remote_addr.svm_port);
-	spin_unlock_bh(&entry->lock);
-	sock_hold(sk_vsock(vsk));
-	set_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
-
 	err = rhashtable_insert_fast(&vsock_connected_table, &entry->connected,
 				     vsock_connected_params);
-	if (!err)
-		return 0;
+	if (!err) {
+		sock_hold(sk_vsock(vsk));
+		set_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
+	}
+	spin_unlock_bh(&entry->lock);
 
-	clear_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
-	__sock_put(sk_vsock(vsk));
-	return -ENOMEM;
+	return err ? -ENOMEM : 0;
 }
 EXPORT_SYMBOL_GPL(vsock_insert_connected);
 

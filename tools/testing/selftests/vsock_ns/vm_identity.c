@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "lock_holder.h"
 #include "vm_link.h"
 
 /* A timeout of connect() that no test waits for. */
@@ -140,6 +141,61 @@ TEST_F(identity, ends_a_connect_that_is_under_way)
 	EXPECT_EQ(-ECONNRESET, link_reset(&link, VM_PATIENCE_MS));
 	close(sock);
 	EXPECT_EQ(0, packets_of(&self->next));
+}
+
+/* Has the device open until the gate is closed: its exit closes the device. */
+static int keep_open(void *arg)
+{
+	const int *gate = arg;
+	char byte;
+
+	close(gate[1]);
+	return read(gate[0], &byte, 1) != 0;
+}
+
+/* Another task closes the device, which may take time; the CID is free before. */
+static int next_starts(FIXTURE_DATA(identity) *self)
+{
+	long long until = guest_now() + VM_PATIENCE_MS;
+	int err;
+
+	do {
+		err = vm_start(&self->next, self->at, CID);
+		usleep(10000);
+	} while (err == -EADDRINUSE && guest_now() < until);
+
+	return err;
+}
+
+TEST_F(identity, is_lost_at_once_though_the_vm_waits_for_the_lock_of_a_socket)
+{
+	struct vm_link held, link;
+	struct virtio_vsock_hdr hdr;
+	struct lock_holder holder;
+	pid_t keeper;
+	int gate[2];
+
+	if (cannot_hold_locks())
+		SKIP(return, "%s", cannot_hold_locks());
+	ASSERT_EQ(0, link_from_host(&held, &self->first, self->at, variant->type));
+	ASSERT_EQ(0, link_from_host(&link, &self->first, self->at, variant->type));
+	ASSERT_EQ(0, pipe(gate));
+	keeper = start(keep_open, gate);
+	ASSERT_LT(0, keeper);
+	close(gate[0]);
+	ASSERT_EQ(0, locks_hold(&holder, &held.sock, 1));
+	guest_header(&hdr, held.conn, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+	ASSERT_EQ(0, guest_post(&self->first.guest, &hdr, NULL));
+	usleep(300000); /* The worker finds the packet. */
+	if (variant->changes_cid)
+		EXPECT_EQ(0, guest_set_cid(&self->first.guest, OTHER_CID));
+	guest_close_device(&self->first.guest);
+	close(gate[1]);
+	EXPECT_EQ(0, next_starts(self));
+	EXPECT_EQ(-ECONNRESET, link_reset(&link, VM_PATIENCE_MS));
+	locks_release(&holder);
+	EXPECT_EQ(0, finish(keeper));
+	EXPECT_EQ(-ECONNRESET, link_reset(&held, VM_PATIENCE_MS));
 }
 
 TEST_F(identity, is_not_taken_over_by_the_next_vm)
