@@ -206,12 +206,14 @@ static int vsock_ns_set_child(struct vsock_ns *ns, unsigned int mode)
 	return 0;
 }
 
-static int vsock_ns_proc_text(char *text, int write, void *buffer,
-			      size_t *lenp, loff_t *ppos)
+static int vsock_ns_proc_text(const struct ctl_table *table, char *text,
+			      int write, void *buffer, size_t *lenp,
+			      loff_t *ppos)
 {
 	struct ctl_table field = {
-		.data	= text,
-		.maxlen	= VSOCK_NS_TEXT_MAX,
+		.procname	= table->procname, /* for a warning */
+		.data		= text,
+		.maxlen		= VSOCK_NS_TEXT_MAX,
 	};
 
 	return proc_dostring(&field, write, buffer, lenp, ppos);
@@ -232,7 +234,7 @@ static int vsock_ns_proc_mode(const struct ctl_table *table, int write,
 		return -EPERM;
 
 	vsock_ns_mode_text(text, vsock_scope_is_local(ns->scope));
-	return vsock_ns_proc_text(text, write, buffer, lenp, ppos);
+	return vsock_ns_proc_text(table, text, write, buffer, lenp, ppos);
 }
 
 static int vsock_ns_proc_child_mode(const struct ctl_table *table, int write,
@@ -250,7 +252,7 @@ static int vsock_ns_proc_child_mode(const struct ctl_table *table, int write,
 	else if (*lenp >= VSOCK_NS_TEXT_MAX)
 		return -EINVAL;
 
-	ret = vsock_ns_proc_text(text, write, buffer, lenp, ppos);
+	ret = vsock_ns_proc_text(table, text, write, buffer, lenp, ppos);
 	if (ret || !write)
 		return ret;
 

@@ -147,6 +147,8 @@ static void vsock_entry_ctor(void *data)
 
 	/* Only once: readers of an earlier life may hold the lock. */
 	memset(entry, 0, sizeof(*entry));
+	entry->key.local_port = VMADDR_PORT_ANY; /* 0 is a port */
+	entry->key.remote_port = VMADDR_PORT_ANY;
 	spin_lock_init(&entry->lock);
 }
 
@@ -169,7 +171,6 @@ int vsock_table_add(struct vsock_sock *vsk, gfp_t gfp)
 	WRITE_ONCE(entry->key.scope, vsk->scope);
 	/* Pairs with smp_load_acquire() of readers of an earlier life. */
 	smp_store_release(&entry->vsk, vsk);
-
 	return 0;
 }
 
@@ -190,9 +191,9 @@ void vsock_table_del(struct vsock_sock *vsk)
 	WRITE_ONCE(entry->vsk, NULL);
 	WRITE_ONCE(entry->key.scope, NULL);
 	WRITE_ONCE(entry->key.local_cid, 0);
-	WRITE_ONCE(entry->key.local_port, 0);
+	WRITE_ONCE(entry->key.local_port, VMADDR_PORT_ANY);
 	WRITE_ONCE(entry->key.remote_cid, 0);
-	WRITE_ONCE(entry->key.remote_port, 0);
+	WRITE_ONCE(entry->key.remote_port, VMADDR_PORT_ANY);
 	spin_unlock_bh(&entry->lock);
 	kmem_cache_free(vsock_entry_cache, entry);
 }

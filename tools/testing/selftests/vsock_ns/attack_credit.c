@@ -6,6 +6,7 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ FIXTURE(attack_credit)
 {
 	struct scene scene;
 	struct scene own;	/* that of the liar: a connection between it and its host */
+	struct virtio_vsock_hdr last;
 };
 
 FIXTURE_VARIANT(attack_credit)
@@ -178,21 +180,39 @@ TEST_F_TIMEOUT(attack_credit, for_what_is_taken_later_stops_the_writer_until_the
 	EXPECT_EQ(0, harm(&self->scene));
 }
 
-/* Those whose answers it has, those whose answers wait, and those in the ring. */
-#define REQUESTS (3 * GUEST_RING)
+#define MANY 4096
+#define READS 256
+/* Those in the guest's buffers, one that waits, and one that was about to go. */
+#define UPDATES (GUEST_RING + 2)
+
+/* How many credit updates the guest finds before the next data, and the last one. */
+static int updates_queued(struct scene *own, struct virtio_vsock_hdr *last)
+{
+	struct virtio_vsock_hdr hdr;
+	int updates = 0;
+
+	if (send(own->sock, "end", 3, MSG_NOSIGNAL) != 3)
+		return INT_MAX;
+	while (guest_receive(&own->victim, &hdr, NULL, 0, WAIT_MS) >= 0) {
+		if (le16toh(hdr.op) != VIRTIO_VSOCK_OP_CREDIT_UPDATE)
+			return le16toh(hdr.op) == VIRTIO_VSOCK_OP_RW ? updates : INT_MAX;
+		*last = hdr;
+		updates++;
+	}
+	return INT_MAX;
+}
 
 /* How many requests for credit the host takes from a guest that takes no answer. */
 static int requests_taken(struct scene *own, int most)
 {
 	struct virtio_vsock_hdr hdr;
-	int err, wait, sent = 0;
+	int err, sent = 0;
 
 	guest_answer(&hdr, &own->connection, VIRTIO_VSOCK_OP_CREDIT_REQUEST);
 	while (sent < most) {
-		wait = sent < REQUESTS ? WAIT_MS : 500;
 		err = guest_post(&own->victim, &hdr, NULL);
 		if (err == -EAGAIN)
-			err = guest_used(&own->victim, GUEST_TX, NULL, wait) < 0;
+			err = guest_used(&own->victim, GUEST_TX, NULL, 500) < 0;
 		else if (!err)
 			sent++;
 		if (err)
@@ -201,21 +221,43 @@ static int requests_taken(struct scene *own, int most)
 	return sent;
 }
 
-/* All of it goes on when the guest takes what waits. */
-TEST_F(attack_credit, requests_wait_until_their_answers_are_taken)
+TEST_F_TIMEOUT(attack_credit, requests_are_all_taken_and_leave_one_answer, 120)
 {
-	struct virtio_vsock_hdr hdr;
-	int sent, answers;
+	ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	ASSERT_EQ(0, connected(&self->own));
+	EXPECT_EQ(MANY, requests_taken(&self->own, MANY));
+	EXPECT_GE(UPDATES, updates_queued(&self->own, &self->last));
+	EXPECT_EQ(0, guest_flush(&self->own.victim, WAIT_MS));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+TEST_F_TIMEOUT(attack_credit, updates_by_another_buffer_size_leave_the_last_one, 120)
+{
+	uint64_t size;
 
 	ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ""));
 	ASSERT_EQ(0, connected(&self->own));
-	sent = requests_taken(&self->own, 4096);
-	EXPECT_EQ(REQUESTS, sent);
-	for (answers = 0; answers < sent; answers++) {
-		ASSERT_LE(0, guest_receive(&self->own.victim, &hdr, NULL, 0, WAIT_MS));
-		ASSERT_EQ(VIRTIO_VSOCK_OP_CREDIT_UPDATE, le16toh(hdr.op));
+	for (size = BUFFER_SIZE - MANY; size < BUFFER_SIZE; size++)
+		ASSERT_EQ(0, setsockopt(self->own.sock, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE,
+					&size, sizeof(size)));
+	EXPECT_GE(UPDATES, updates_queued(&self->own, &self->last));
+	EXPECT_EQ(BUFFER_SIZE - 1, le32toh(self->last.buf_alloc));
+	EXPECT_EQ(0, harm(&self->scene));
+}
+
+TEST_F_TIMEOUT(attack_credit, updates_by_a_reader_leave_the_last_one, 120)
+{
+	char byte;
+	int i;
+
+	ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RESPONSE, ""));
+	ASSERT_EQ(0, connected(&self->own));
+	for (i = 0; i < READS; i++) {
+		ASSERT_EQ(0, victim_sends(&self->own, VIRTIO_VSOCK_OP_RW, "x"));
+		ASSERT_EQ(1, recv(self->own.sock, &byte, 1, 0));
 	}
-	EXPECT_EQ(0, guest_flush(&self->own.victim, WAIT_MS));
+	EXPECT_GE(UPDATES, updates_queued(&self->own, &self->last));
+	EXPECT_EQ(READS, le32toh(self->last.fwd_cnt));
 	EXPECT_EQ(0, harm(&self->scene));
 }
 

@@ -165,6 +165,37 @@ TEST_F(input, write_at_an_offset_is_einval_and_changes_nothing)
 	EXPECT_EQ(0, choose_for_children(self->ns, LOCAL));
 }
 
+static int writes_strict(const char *value)
+{
+	int fd = open("/proc/sys/kernel/sysctl_writes_strict", O_WRONLY);
+	int err = write(fd, value, strlen(value)) < 0 ? -errno : 0;
+
+	close(fd);
+	return err;
+}
+
+/* The kernel warns of the first one that it meets. */
+TEST_F(input, write_at_an_offset_is_logged_by_the_name_of_the_file)
+{
+	int fd = sysctl_open(self->ns, "child_ns_mode", O_WRONLY);
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	char line[1024];
+	ssize_t len;
+
+	ASSERT_LE(0, fd);
+	if (log < 0 || lseek(log, 0, SEEK_END) < 0)
+		SKIP(return, "no log to read");
+	ASSERT_EQ(0, writes_strict("0"));
+	EXPECT_EQ(-1, pwrite(fd, "none", 4, 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(0, writes_strict("1"));
+	while ((len = read(log, line, sizeof(line) - 1)) > 0) {
+		line[len] = 0;
+		EXPECT_EQ(NULL, strstr(line, "wrote to (null)"));
+	}
+	close(log);
+}
+
 TEST_F(input, word_in_two_writes_is_no_word)
 {
 	int fd = sysctl_open(self->ns, "child_ns_mode", O_WRONLY);
