@@ -12,6 +12,7 @@ struct net;
 struct sock;
 struct vsock_dump_net;
 struct vsock_sock;
+struct vsock_transport;
 
 /**
  * struct vsock_node - an entry in the list of all sockets of a namespace
@@ -36,6 +37,7 @@ int vsock_dump_next(struct vsock_node *cursor, const struct net *net,
 		    int (*fn)(struct sock *sk, void *arg), void *arg);
 void vsock_dump_stop(struct vsock_node *cursor, const struct net *net);
 
-void vsock_for_each_socket(int (*fn)(struct sock *sk, void *arg), void *arg);
+void vsock_for_each_socket(const struct vsock_transport *transport,
+			   int (*fn)(struct sock *sk, void *arg), void *arg);
 
 #endif /* _NET_VSOCK_DUMP_H */

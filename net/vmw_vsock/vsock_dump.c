@@ -215,8 +215,16 @@ void vsock_dump_stop(struct vsock_node *cursor, const struct net *net)
 }
 EXPORT_SYMBOL_GPL(vsock_dump_stop);
 
+static bool vsock_transport_serves(const struct vsock_transport *transport,
+				   const struct net *scope)
+{
+	return transport->scoped || !vsock_scope_is_local(scope);
+}
+
 /**
- * vsock_for_each_socket() - visit the sockets of all namespaces
+ * vsock_for_each_socket() - visit the sockets that may have a transport
+ * @transport: the transport; namespaces that it does not serve are skipped, so
+ *	a reset of the guest-to-host transport does not wait for their locks
  * @fn: as for vsock_dump_next(), and returns 0
  * @arg: for @fn
  *
@@ -224,13 +232,16 @@ EXPORT_SYMBOL_GPL(vsock_dump_stop);
  *
  * Context: process context or softirq.
  */
-void vsock_for_each_socket(int (*fn)(struct sock *sk, void *arg), void *arg)
+void vsock_for_each_socket(const struct vsock_transport *transport,
+			   int (*fn)(struct sock *sk, void *arg), void *arg)
 {
 	struct vsock_node cursor;
 	struct net *net;
 
 	rcu_read_lock();
 	for_each_net_rcu(net) {
+		if (!vsock_transport_serves(transport, vsock_ns_scope(net)))
+			continue;
 		vsock_dump_start(&cursor, net);
 		vsock_dump_next(&cursor, net, fn, arg);
 		vsock_dump_stop(&cursor, net);

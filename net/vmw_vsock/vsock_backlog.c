@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Packets for AF_VSOCK sockets whose lock is held
+ *
+ * A task can hold the lock of a socket for as long as it likes: setsockopt(),
+ * for example, reads its option under the lock, from memory that the task
+ * backs by userfaultfd or FUSE. A worker that moves the packets of many sockets
+ * must not wait for such a lock. It queues the packet to the backlog of the
+ * socket instead, and release_sock() passes the packet to the transport.
+ *
+ *	worker					task, owns the socket
+ *	vsock_lock_or_defer()			release_sock()
+ *	  sk_lock.slock held:			  sk_lock.slock held:
+ *	    owned: append to sk_backlog		    take all of sk_backlog
+ *	    not owned: become the owner		  not held, but still owned:
+ *						    vsock_backlog_rcv()
+ *						  sk_lock.slock held:
+ *						    sk_backlog empty: not owned
+ *
+ * A socket is owned until its backlog is empty, so packets keep their order.
+ */
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <net/af_vsock.h>
+#include <net/sock.h>
+#include <net/vsock_backlog.h>
+
+/* At the end of skb->cb, as the transports use its beginning. */
+struct vsock_backlog_cb {
+	const struct vsock_transport *transport;
+};
+
+static struct vsock_backlog_cb *vsock_backlog_cb(struct sk_buff *skb)
+{
+	return (void *)(skb->cb + sizeof(skb->cb) -
+			sizeof(struct vsock_backlog_cb));
+}
+
+/* The transport of a packet that was deferred must stay. Its module can only be
+ * on its way out if no socket has the transport; the packet is dropped then.
+ */
+static bool vsock_defer(struct sock *sk, struct sk_buff *skb,
+			const struct vsock_transport *transport)
+{
+	if (!try_module_get(transport->module))
+		return false;
+
+	/* __sk_backlog_rcv() takes no packets from the memory reserves for
+	 * sockets that do not free memory.
+	 */
+	skb->pfmemalloc = 0;
+	vsock_backlog_cb(skb)->transport = transport;
+	__sk_add_backlog(sk, skb);
+
+	return true;
+}
+
+/**
+ * vsock_lock_or_defer() - lock a socket, or defer a packet until it is released
+ * @sk: the socket, referenced by the caller
+ * @skb: a packet for @sk
+ * @transport: the transport of the packet
+ *
+ * Does not sleep if @transport has recv_deferred(), else waits for the lock.
+ *
+ * Context: process context.
+ * Return: true if the caller owns @sk now and must call release_sock(); false
+ * if @skb was deferred or dropped and must not be used any more.
+ */
+bool vsock_lock_or_defer(struct sock *sk, struct sk_buff *skb,
+			 const struct vsock_transport *transport)
+{
+	bool deferred = false;
+	bool owned;
+
+	if (!transport->recv_deferred) {
+		lock_sock(sk);
+		return true;
+	}
+
+	spin_lock_bh(&sk->sk_lock.slock);
+	owned = sock_owned_by_user_nocheck(sk);
+	if (owned)
+		deferred = vsock_defer(sk, skb, transport);
+	else
+		sk->sk_lock.owned = 1;
+	spin_unlock_bh(&sk->sk_lock.slock);
+
+	if (!owned)	/* for lockdep, as lock_sock() has it */
+		mutex_acquire(&sk->sk_lock.dep_map, 0, 1, _RET_IP_);
+	else if (!deferred)
+		kfree_skb(skb);
+
+	return !owned;
+}
+EXPORT_SYMBOL_GPL(vsock_lock_or_defer);
+
+/**
+ * vsock_backlog_rcv() - pass a deferred packet to its transport
+ * @sk: the socket, owned by the caller
+ * @skb: the packet
+ *
+ * For sk_backlog_rcv of stream and seqpacket sockets. It is part of this module
+ * rather than of the transport's, which may be unloaded as soon as the reference
+ * of the packet is put.
+ *
+ * Context: process context, release_sock().
+ * Return: 0.
+ */
+int vsock_backlog_rcv(struct sock *sk, struct sk_buff *skb)
+{
+	const struct vsock_transport *transport;
+
+	/* The transport may sleep, and some callers of release_sock() have
+	 * prepared to wait. They check again what they wait for.
+	 */
+	__set_current_state(TASK_RUNNING);
+
+	transport = vsock_backlog_cb(skb)->transport;
+	transport->recv_deferred(transport, sk, skb);
+	module_put(transport->module);
+
+	return 0;
+}
