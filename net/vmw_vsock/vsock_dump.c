@@ -2,16 +2,16 @@
 /*
  * All AF_VSOCK sockets of a network namespace, in order
  *
- * A hash table is no good for a dump that is read in pieces: it may be resized
- * in between, and what was seen already cannot be told. Each namespace has a
- * list of its sockets, the new ones at its end, bound, connected or neither. A
- * dump leaves an entry of its own, the cursor, where it has to go on. So it
- * meets each socket that is there all the time exactly once.
+ * A dump that is read in pieces cannot walk a hash table: the table may be
+ * resized in between, and nothing tells which sockets were shown. Each namespace
+ * has a list of its sockets, the new ones at its end, bound, connected or
+ * neither. A dump keeps its place by an entry of its own, the cursor. So it shows
+ * each socket that exists for the whole dump exactly once.
  *
- * A socket is on the list from its creation to its destructor. What a dump
- * sees under the lock may have no reference left, but its destructor waits for
- * the lock, so it is still whole. A socket of the kernel's own may not hold its
- * namespace; it leaves the list when it is released.
+ * A socket is on the list from its creation to its destructor. A socket that a
+ * dump finds under the lock may have no reference left, but its destructor waits
+ * for the lock. A kernel socket may not hold its namespace; it is removed from
+ * the list when it is released.
  */
 #include <linux/list.h>
 #include <linux/module.h>
@@ -21,7 +21,7 @@
 #include <net/vsock_dump.h>
 #include <net/vsock_ns.h>
 
-/* A dump lets others have the list after so many entries. */
+/* Entries visited per hold of the list lock. */
 #define VSOCK_DUMP_BATCH	512
 
 struct vsock_dump_net {

@@ -2,25 +2,22 @@
 /*
  * Network namespaces for AF_VSOCK: per-namespace state and its sysctls
  *
- * The state hangs off net_generic(), so struct net does not know about it.
- * The scope of a namespace is decided when the state is made and never
- * changes: whoever holds the namespace may keep the scope as a plain pointer.
- * A scope is either the namespace itself or init_net, so it lives at least as
- * long as the namespace.
+ * The state is reached by net_generic(), so struct net does not grow. The scope
+ * of a namespace is set when the state is created and never changes: a holder
+ * of the namespace may keep the scope as a plain pointer. A scope is either the
+ * namespace itself or init_net, so it lives at least as long as the namespace.
  *
- * net.vsock.ns_mode	    what this namespace is, read only
- * net.vsock.child_ns_mode  what namespaces made by its tasks will be; the
- *			    first write that is accepted is final
+ * net.vsock.ns_mode	    mode of this namespace, read only
+ * net.vsock.child_ns_mode  mode of namespaces that its tasks create; the first
+ *			    accepted write is final
  *
- * child_ns_mode is one word, the mode and "decided" together, and the only
- * transition it ever makes is the one cmpxchg in vsock_ns_set_child(). With
- * the two in separate words there would be a moment in which a second writer
- * of the same value is told that it holds while a child still gets the old
- * one.
+ * child_ns_mode is one word, the mode and "decided" together. Its only change
+ * is the cmpxchg in vsock_ns_set_child(). With two words, a second writer of the
+ * same value could be told that it holds while a child still gets the old mode.
  *
- * A namespace that is local, or has chosen local for its children, holds the
- * module. Else unloading would forget the modes, and the next load open what
- * was closed.
+ * A namespace that is local, or has chosen local for its children, holds a
+ * reference on the module. Otherwise unloading would forget the modes, and the
+ * next load would open what was closed.
  */
 #include <linux/atomic.h>
 #include <linux/errno.h>
@@ -66,18 +63,18 @@ struct vsock_ns {
 
 static unsigned int vsock_ns_id __read_mostly;
 
-/* What the module parameter says, VSOCK_NS_* bits; 0 if there was none. */
+/* Value of the module parameter, VSOCK_NS_* bits; 0 if it was not given. */
 static unsigned int vsock_ns_param;
 
-/* It said something else. That ends the loading of a module, but for code that
- * is built in, the kernel only prints a warning.
+/* child_ns_mode= was invalid. Loading fails by itself; if built in, the kernel
+ * only warns, so vsock_ns_register() must fail.
  */
 static bool vsock_ns_param_bad;
 
-/* The task that registers the state, while it does. It then runs .init for
- * every namespace that is already there, and is the parent of none of them.
- * Other tasks may create namespaces as soon as the registration lets them,
- * which can be before it returns: a mere flag would take those for old ones.
+/* The task that is registering the state. It runs .init for every namespace
+ * that exists already, and is the parent of none of them. Other tasks may create
+ * namespaces before the registration returns, so a flag would not do: it would
+ * take those for old ones.
  */
 static struct task_struct *vsock_ns_loader;
 
@@ -122,7 +119,7 @@ EXPORT_SYMBOL_GPL(vsock_ns_part);
  * @port: any number
  *
  * Context: any.
- * Return: @port, or the first that is not reserved if @port is reserved or none.
+ * Return: @port if it may be assigned, else the first unreserved port.
  */
 u32 vsock_ns_port_from(u32 port)
 {
@@ -372,8 +369,8 @@ void vsock_ns_unregister(void)
 	unregister_pernet_subsys(&vsock_ns_ops);
 }
 
-/* In the words of the sysctl. There is no AF_VSOCK where it is anything else, or
- * both of them. Without a value, @text is NULL.
+/* Takes the words of the sysctl. Anything else, or both of them, leaves the
+ * kernel without AF_VSOCK. @text is NULL if there is no value.
  */
 static int vsock_ns_param_set(const char *text, const struct kernel_param *kp)
 {

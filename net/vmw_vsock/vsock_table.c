@@ -3,31 +3,35 @@
  * Tables of AF_VSOCK sockets
  *
  * All of the address that is fixed for a socket is hashed, so the cost of a
- * lookup does not depend on how many there are. The local CID is compared, but
- * not hashed, as it may be any, or change with a migration; few sockets differ
- * in it alone.
+ * lookup does not depend on the number of sockets. The local CID is compared but
+ * not hashed, as it may be VMADDR_CID_ANY or change with a migration; few
+ * sockets differ in it alone.
  *
- * In the tables, an entry stands for the socket. It lives as long as the socket
- * does, but its memory stays an entry until RCU readers are gone, be it that of
- * another socket by then (SLAB_TYPESAFE_BY_RCU). Hence sockets, which are large
- * and have destructors that may sleep, are freed at once.
+ * The tables hold an entry for each socket, from a SLAB_TYPESAFE_BY_RCU cache,
+ * so that sockets, which are large and whose destructors may sleep, are freed at
+ * once. A reader may hold an entry that was freed and reused for another socket,
+ * and must recheck it under its lock:
  *
- * A table holds a reference on each socket in it. A reader that has come to an
- * entry takes the entry's lock, under which the socket stays in memory, and
- * looks whether the entry is what was asked for. If not, it was removed, and
- * possibly used again, meanwhile, and the reader begins anew.
+ *	side	holds			may
+ *	------	----------------------	------------------------------------
+ *	reader	RCU			follow the chain and compare keys
+ *		entry->lock		use entry->vsk, if the key still
+ *					matches; otherwise it looks up again
+ *	writer	entry->lock		change the key and entry->vsk; then
+ *					the bucket's lock, to insert
  *
- * An entry that is used again under a reader's eyes leads it to another place.
- * rhashtable inserts at the head of a chain, and a chain ends with a mark of its
- * own. So the reader comes past all of the chain that it is in after all, or
- * sees from the mark that it is another one and begins anew. This is why these
- * are no rhltables: there, an entry whose key is in the chain already is put in
- * the midst of it, and a reader that gets there misses what comes before.
+ * A table has a reference on each socket in it.
  *
- * Locking: whether an address is free and its insertion are one step under
- * rhashtable's lock of the chain. That is taken under an entry's lock, never the
- * other way round, and an entry's lock under those of the lists from which
- * vsock_call_connected() is called: of sockets, of peers. lock_sock() serialises
+ * A reader on a reused entry continues in another chain. rhashtable inserts at
+ * the head of a chain, and each chain ends with a mark of its own. So the reader
+ * either passes the whole chain that it got into, or sees from the mark that it
+ * is in another chain and looks up again. An rhltable would not do: it inserts an
+ * entry with an existing key in the middle of the chain, and a reader that gets
+ * there misses the entries before it.
+ *
+ * Locking: a bucket's lock makes check and insertion of a bind atomic. It is
+ * taken under an entry's lock, and an entry's lock under those of the lists that
+ * call vsock_call_connected(): of sockets, of peers. lock_sock() serialises
  * insertions of one socket. A removal may come at any time and more than once:
  * the one that clears the socket's flag under the entry's lock removes it, and
  * vhost lets a socket be inserted again only after that.
@@ -83,7 +87,7 @@ static bool vsock_port_equal(const struct vsock_entry *entry,
 	       READ_ONCE(entry->key.scope) == key->scope;
 }
 
-/* Could a packet mean both? */
+/* True if a packet sent to @key could be delivered to @entry. */
 static bool vsock_bound_equal(const struct vsock_entry *entry,
 			      const struct vsock_key *key)
 {
@@ -334,7 +338,7 @@ __flatten struct sock *vsock_find_bound_socket(const struct net *scope,
 EXPORT_SYMBOL_GPL(vsock_find_bound_socket);
 
 /**
- * vsock_insert_connected() - let packets of its peer find a socket
+ * vsock_insert_connected() - add a socket to the connected table
  * @vsk: socket that is not connected; its two addresses are complete
  *
  * The table holds a reference. Of two sockets with the same peer and the same
@@ -368,7 +372,7 @@ int __flatten vsock_insert_connected(struct vsock_sock *vsk)
 EXPORT_SYMBOL_GPL(vsock_insert_connected);
 
 /**
- * vsock_remove_connected() - let packets of its peer find a socket no longer
+ * vsock_remove_connected() - remove a socket from the connected table
  * @vsk: socket, connected or not
  *
  * Context: any but hard interrupt. The caller has a reference of its own.
@@ -395,7 +399,7 @@ void __flatten vsock_remove_connected(struct vsock_sock *vsk)
 EXPORT_SYMBOL_GPL(vsock_remove_connected);
 
 /**
- * vsock_is_connected() - tell whether packets of its peer find a socket
+ * vsock_is_connected() - test whether a socket is in the connected table
  * @vsk: the socket
  *
  * Context: any. Unless lock_sock() is held, the answer may be old already.
