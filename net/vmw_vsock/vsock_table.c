@@ -15,19 +15,15 @@
  *	side	holds			may
  *	------	----------------------	------------------------------------
  *	reader	RCU			follow the chain and compare keys
- *		entry->lock		use entry->vsk, if the key still
- *					matches; otherwise it looks up again
- *	writer	entry->lock		change the key and entry->vsk; then
- *					the bucket's lock, to insert
+ *		entry->lock		use entry->vsk if the key matches
+ *	writer	entry->lock		change the key and entry->vsk, insert
  *
- * A table has a reference on each socket in it.
- *
- * A reader on a reused entry continues in another chain. rhashtable inserts at
- * the head of a chain, and each chain ends with a mark of its own. So the reader
- * either passes the whole chain that it got into, or sees from the mark that it
- * is in another chain and looks up again. An rhltable would not do: it inserts an
- * entry with an existing key in the middle of the chain, and a reader that gets
- * there misses the entries before it.
+ * A table has a reference on each socket in it. A reader on a reused entry
+ * continues in another chain. rhashtable inserts at the head of a chain, and each
+ * chain ends with a mark of its own. So the reader either passes the whole chain,
+ * or sees from the mark that it is in another one and looks up again. An rhltable
+ * inserts an entry with an existing key in the middle of the chain, where a
+ * reader would miss the entries before it.
  *
  * Locking: a bucket's lock makes check and insertion of a bind atomic. It is
  * taken under an entry's lock, and an entry's lock under those of the lists that
@@ -290,7 +286,7 @@ void vsock_set_local_cid(struct vsock_sock *vsk, u32 cid)
 }
 EXPORT_SYMBOL_GPL(vsock_set_local_cid);
 
-/* With a reference, or NULL. Looks again where the entry was removed since. */
+/* With a reference, or NULL. Looks up again if the entry was removed since. */
 static __always_inline struct sock *
 vsock_find(struct rhashtable *table, const struct rhashtable_params params,
 	   const struct vsock_key *key,

@@ -67,7 +67,7 @@ FIXTURE_TEARDOWN(identity)
 }
 
 /* The first VM loses the CID, and the next one gets it. */
-static int replace(FIXTURE_DATA(identity) *self, bool changes_cid)
+static int replace(struct _test_data_identity *self, bool changes_cid)
 {
 	int err = 0;
 
@@ -100,7 +100,7 @@ static unsigned long long packets_of(struct vm *vm)
 }
 
 /* A packet of the next VM with the addresses of the first one's connection. */
-static int next_sends(FIXTURE_DATA(identity) *self, struct guest_conn *old, uint16_t op,
+static int next_sends(struct _test_data_identity *self, struct guest_conn *old, uint16_t op,
 		      uint32_t flags, const char *payload)
 {
 	struct virtio_vsock_hdr hdr;
@@ -154,7 +154,7 @@ static int keep_open(void *arg)
 }
 
 /* Another task closes the device, which may take time; the CID is free before. */
-static int next_starts(FIXTURE_DATA(identity) *self)
+static int next_starts(struct _test_data_identity *self)
 {
 	long long until = guest_now() + VM_PATIENCE_MS;
 	int err;
@@ -335,7 +335,8 @@ FIXTURE_TEARDOWN(port)
 }
 
 /* The guest ends the first connection without waiting, and connects from its port. */
-static int connect_again(FIXTURE_DATA(port) *self, const FIXTURE_VARIANT(port) *variant)
+static int connect_again(struct _test_data_port *self,
+			 const struct _fixture_variant_port *variant)
 {
 	const uint32_t both = VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND;
 	struct guest_conn *conn = self->first.conn;
