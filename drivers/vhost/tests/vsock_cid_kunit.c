@@ -117,7 +117,7 @@ static void a_cleared_vm_is_found_no_more(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, set_cid(vm, 3), 0);
 	vhost_vsock_vm_clear_cid(vm);
 	KUNIT_EXPECT_NULL(test, find(scope, 3));
-	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_cid(vm), 3);
+	KUNIT_EXPECT_EQ(test, vhost_vsock_vm_cid(vm), 0);
 	vhost_vsock_vm_clear_cid(vm);
 }
 
