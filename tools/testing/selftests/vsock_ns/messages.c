@@ -80,22 +80,6 @@ static int fill(int sock, unsigned int *n, unsigned int end, size_t len)
 	return err;
 }
 
-/* As pair_in(), with buffers of @size bytes. */
-static int pair_with_buffers(struct pair *pair, int ns, int type, unsigned long long size)
-{
-	int listener = listen_in(ns, type, VMADDR_CID_ANY, PORT);
-	int err = set_buffer_size(listener, size);
-
-	pair->client = sock_in(ns, type);
-	if (!err)
-		err = set_buffer_size(pair->client, size);
-	if (!err)
-		err = connect_to(pair->client, VMADDR_CID_LOCAL, PORT);
-	pair->server = err ? -1 : accept_one(listener);
-	close(listener);
-	return err ? : pair->server < 0 ? pair->server : 0;
-}
-
 /* ---- short ones ---- */
 
 FIXTURE(short_messages)

@@ -138,9 +138,26 @@ int accept_one(int listener)
 int set_buffer_size(int sock, unsigned long long size)
 {
 	if (setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE, &size, sizeof(size)) ||
+	    setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &size, sizeof(size)) ||
 	    setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size)))
 		return -errno;
 	return 0;
+}
+
+/* As pair_in() to CID 1, with buffers of @size bytes. */
+int pair_with_buffers(struct pair *pair, int ns, int type, unsigned long long size)
+{
+	int listener = listen_in(ns, type, VMADDR_CID_ANY, PORT);
+	int err = set_buffer_size(listener, size);
+
+	pair->client = sock_in(ns, type);
+	if (!err)
+		err = set_buffer_size(pair->client, size);
+	if (!err)
+		err = connect_to(pair->client, VMADDR_CID_LOCAL, PORT);
+	pair->server = err ? -1 : accept_one(listener);
+	close(listener);
+	return err ? : pair->server < 0 ? pair->server : 0;
 }
 
 /* A connection within @ns, whose listener is gone. */

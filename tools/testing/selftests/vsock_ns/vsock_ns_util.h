@@ -89,6 +89,7 @@ int connect_to(int sock, unsigned int cid, unsigned int port);
 int connect_in(int ns, int type, unsigned int cid, unsigned int port);
 int accept_one(int listener);
 int pair_in(struct pair *pair, int ns, int type, unsigned int cid);
+int pair_with_buffers(struct pair *pair, int ns, int type, unsigned long long size);
 int set_buffer_size(int sock, unsigned long long size);
 long long port_of(int sock);
 
