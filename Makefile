@@ -14,7 +14,7 @@
 ##   make modules   the patched module family: build/K/modules/*.ko
 ##   make vm        boots K with these modules and runs CMD in it, as in
 ##                  make vm CMD='ss --vsock -a'
-##   make series    patches for git am: build/K/series/*.patch
+##   make series    patches for git am: build/K/series/PART/*.patch
 ##   make tree      a git work tree, a commit a patch, to edit in: build/K/tree
 ##   make refresh   writes what was changed there back to patches/ and our files
 ##   make kunit     the KUnit suites, on User Mode Linux; SMP=1: races, in QEMU
@@ -40,6 +40,7 @@
 ##   SMP=1          kunit: two CPUs, with KASAN and lockdep
 ##   KCSAN=1        kunit: two CPUs, with KCSAN
 ##   MINUTES= SEED= stress, fuzz: how long, and which decisions
+##   PART=NAME      series, modules: that part of patches/K; up to its end
 ##   SIGNOFF='Name <mail>'  series: signs the patches off
 
 K ?= 6.12
@@ -47,7 +48,7 @@ K ?= 6.12
 # As given: what looks like a make variable in CMD is the guest shell's business.
 override CMD := $(value CMD)
 override SIGNOFF := $(value SIGNOFF)
-export K KSRC STOCK KERNEL UNPATCHED CMD TESTS SMP KCSAN SIGNOFF MINUTES SEED GUESTS
+export K KSRC STOCK KERNEL UNPATCHED CMD TESTS SMP KCSAN SIGNOFF PART MINUTES SEED GUESTS
 
 # MODULES= (none at all) is not the same as no MODULES.
 ifneq ($(origin MODULES),undefined)

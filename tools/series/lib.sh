@@ -52,8 +52,29 @@ need_src() {
 	VERSION=$(src_version)
 }
 
-# names DIR: the patch files that DIR/series lists.
-names() { [ ! -f "$1/series" ] || sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$1/series"; }
+# parts DIR: the parts of the patches in DIR, directories called NUMBER-NAME, in the order of application.
+parts() { find "$1" -mindepth 2 -maxdepth 2 -name series -printf '%h\n' | sed -n 's,.*/\([0-9]*-[a-z0-9-]*\)$,\1,p' | sort -V; }
+
+# chosen_parts: those that PART names, by its number and name or its name alone; without PART all.
+chosen_parts() {
+	local part found=
+	for part in $(parts "$PATCHES"); do
+		case ${PART:-$part} in "$part" | "${part#*-}") echo "$part"; found=1 ;; esac
+	done
+	[ -n "$found" ] || [ -z "${PART:-}" ] ||
+		die "unknown part PART=$PART: patches/$K has $(parts "$PATCHES" | paste -sd' ')"
+}
+
+# no_part: for tools that work on all parts at once.
+no_part() { [ -z "${PART:-}" ] || die "PART=$PART is not possible here: unset it, the parts are written together"; }
+
+# names DIR [PART]: the patch files that the parts in DIR list, as PART/NAME.
+names() {
+	local part
+	for part in ${2:-$(parts "$1")}; do
+		sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' -e "s|^|$part/|" "$1/$part/series"
+	done
+}
 
 # overlay_of FILE: the new files that a patch brings.
 overlay_of() { sed -n -e '/^diff --git /q' -e 's/^Overlay:[[:space:]]*//p' "$1" | tr -s '[:blank:]' '[\n*]'; }
@@ -65,7 +86,7 @@ touched() {
 	local name
 	while read -r name; do
 		[ -f "$PATCHES/$name" ] ||
-			die "patches/$K/series names $name, which is not there: restore the file, or take the line out"
+			die "the series file of patches/$K/${name%/*} names ${name#*/}, which is not there: restore the file, or take the line out"
 		hooked_by "$PATCHES/$name"
 		overlay_of "$PATCHES/$name"
 	done < <(names "$PATCHES") | sort -u
@@ -179,18 +200,34 @@ commit_patch() {
 	commit "$(gr write-tree)" "$4" "$TMP/msg" "$5"
 }
 
-# compose [DIR OVERLAY]: a commit per patch of DIR on top of base; the last one is left in COMPOSED.
+# marker PART COMMIT: an empty commit on top of COMMIT, from which on the commits of a work tree belong to PART.
+marker() {
+	printf 'part: %s\n' "$1" >"$TMP/msg"
+	commit "$(gr rev-parse "$2^{tree}")" "$n" "$TMP/msg" "$2"
+}
+
+# compose [DIR OVERLAY]: a commit per patch of DIR on top of base, up to the end of PART. The last one is left in
+# COMPOSED, the commits between which a part lies in START[part] and END[part]. MARK=1 adds the markers of the parts.
+declare -A START END
 compose() {
-	local dir=${1:-$PATCHES} overlay=${2:-$TOP} n=0 name
+	local dir=${1:-$PATCHES} overlay=${2:-$TOP} n=0 name part last
+	last=$(chosen_parts | tail -n 1)
 	export GIT_INDEX_FILE=$TMP/index
 	gr read-tree base
 	COMPOSED=$(gr rev-parse 'base^{commit}')
-	while read -r name; do
-		[ -f "$dir/$name" ] ||
-			die "patches/$K/series names $name, which is not there: restore the file, or take the line out"
-		n=$((n + 1))
-		COMPOSED=$(commit_patch "$dir" "$overlay" "$name" "$n" "$COMPOSED")
-	done < <(names "$dir")
+	START=() END=()
+	for part in $(parts "$dir"); do
+		[ -z "${MARK:-}" ] || COMPOSED=$(marker "$part" "$COMPOSED")
+		START[$part]=$COMPOSED
+		while read -r name; do
+			[ -f "$dir/$name" ] ||
+				die "the series file of patches/$K/$part names ${name#*/}, which is not there: restore the file, or take the line out"
+			n=$((n + 1))
+			COMPOSED=$(commit_patch "$dir" "$overlay" "$name" "$n" "$COMPOSED")
+		done < <(names "$dir" "$part")
+		END[$part]=$COMPOSED
+		[ -z "${PART:-}" ] || [ "$part" != "$last" ] || break
+	done
 	unset GIT_INDEX_FILE
 }
 

@@ -101,7 +101,7 @@ static const char *tenant_make(struct tenant *tenant)
 	tenant->ns = ns_local();
 	tenant->queued = mmap(NULL, sizeof(*tenant->queued), PROT_READ | PROT_WRITE,
 			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	strcpy(tenant->mount, "/tmp/vsock-memcg-XXXXXX");
+	snprintf(tenant->mount, sizeof(tenant->mount), "/tmp/vsock-memcg-XXXXXX");
 	if (tenant->ns < 0 || tenant->queued == MAP_FAILED || !mkdtemp(tenant->mount))
 		return "namespaces, memory or /tmp cannot be had";
 	if (mount("none", tenant->mount, "cgroup2", 0, NULL))
