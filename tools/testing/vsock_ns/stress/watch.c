@@ -17,7 +17,7 @@
 #include <linux/vm_sockets_diag.h>
 #include <linux/vsockmon.h>
 
-#include "../netlink.h"
+#include "netlink.h"
 #include "stress.h"
 
 /* ---- sock_diag ---- */

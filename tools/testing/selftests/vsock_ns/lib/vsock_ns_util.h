@@ -3,7 +3,7 @@
  * Namespaces, sockets and VMs for the vsock_ns tests, one line a step.
  *
  *	init		where the test starts: global, its children too.
- *	 |		Never written to (but by init_lock): a choice is for ever.
+ *	 |		Never written to (but by init_choice): a choice is for ever.
  *	 +-- g0, g1	global
  *	 +-- (a parent)	global, chose local for its children
  *	      +-- l0, l1   local

@@ -13,7 +13,7 @@
 #include <linux/netlink.h>
 #include <linux/vm_sockets_diag.h>
 
-#include "../netlink.h"
+#include "netlink.h"
 #include "bench.h"
 
 #define CHURN_PORT (PORT + 1)

@@ -25,7 +25,7 @@
 #include <linux/virtio_ring.h>
 #include <linux/virtio_vsock.h>
 
-#include "../vsock_ns_util.h"
+#include "vsock_ns_util.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

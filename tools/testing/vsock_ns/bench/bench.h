@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../vsock_ns_util.h"
+#include "vsock_ns_util.h"
 
 /* A run is this many operations; the sample is their mean. */
 #define REPS 100

@@ -22,8 +22,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "../guest.h"
-#include "../vsock_ns_util.h"
+#include "guest.h"
+#include "vsock_ns_util.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

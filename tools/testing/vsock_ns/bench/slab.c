@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../kernel_memory.h"
+#include "kernel_memory.h"
 #include "bench.h"
 
 void slab_look(struct slabs *slabs)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../kernel_memory.h"
+#include "kernel_memory.h"
 #include "bench.h"
 
 struct kind {

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../guest.h"
+#include "guest.h"
 #include "fuzz.h"
 
 #define WAIT_MS 60000

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "../guest.h"
+#include "guest.h"
 
 #define VICTIM 3
 #define FIRST_OTHER 4
