@@ -98,7 +98,7 @@ static const char *tenant_make(struct tenant *tenant)
 
 	if (why || geteuid())
 		return why ? why : "needs root";
-	tenant->ns = ns_local();
+	tenant->ns = ns_global();
 	tenant->queued = mmap(NULL, sizeof(*tenant->queued), PROT_READ | PROT_WRITE,
 			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	snprintf(tenant->mount, sizeof(tenant->mount), "/tmp/vsock-memcg-XXXXXX");
