@@ -121,6 +121,7 @@ static void tenant_remove(struct tenant *tenant)
 	while (*tenant->cgroup && rmdir(tenant->cgroup) && errno == EBUSY && --tries)
 		usleep(20000);
 	if (*tenant->mount) {
+		write_text(tenant->mount, "cgroup.subtree_control", "-memory");
 		umount(tenant->mount);
 		rmdir(tenant->mount);
 	}
@@ -254,8 +255,10 @@ FIXTURE_SETUP(memcg)
 {
 	const char *why = tenant_make(&self->tenant);
 
-	if (why)
+	if (why) {
+		tenant_remove(&self->tenant);
 		SKIP(return, "%s", why);
+	}
 	self->tenant.send = variant->send;
 }
 
@@ -312,8 +315,10 @@ FIXTURE_SETUP(flood)
 {
 	const char *why = tenant_make(&self->tenant);
 
-	if (why)
+	if (why) {
+		tenant_remove(&self->tenant);
 		SKIP(return, "%s", why);
+	}
 	self->tenant.send = flood;
 }
 
