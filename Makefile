@@ -12,6 +12,8 @@
 ##                  on the base, whose own go to the list tools/vm/races-base
 ##
 ##   make modules   the patched module family: build/K/modules/*.ko
+##   make load      replaces the vsock modules of this machine's kernel by them, as
+##                  root; make unload puts the kernel's own back
 ##   make vm        boots K with these modules and runs CMD in it, as in
 ##                  make vm CMD='ss --vsock -a'
 ##   make series    patches for git am: build/K/series/PART/*.patch
@@ -59,7 +61,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check check-vm check-tree check-debug check-kcsan modules vm series tree refresh kunit model stress fuzz bench nightly lint gates clean
+.PHONY: help demo check check-vm check-tree check-debug check-kcsan modules load unload vm series tree refresh kunit model stress fuzz bench nightly lint gates clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -69,6 +71,8 @@ check-tree: ; @KERNEL=guest VM_APPEND=initcall_blacklist=virtio_vsock_init tools
 check-debug: ; @LIMIT=1200 KERNEL=kasan tools/vm/check
 check-kcsan: ; @LIMIT=1800 KERNEL=kcsan VM_JUDGE=kcsan tools/vm/check
 modules: ; @tools/vm/modules
+load:    ; @tools/vm/load
+unload:  ; @tools/vm/load --unload
 vm:      ; @tools/vm/vm
 series:  ; @tools/series/series
 tree:    ; @tools/series/tree
