@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Binding a port: ports are taken per scope, and counted per namespace.
+ * bind(2): ports are assigned per scope and counted per namespace.
  */
 #include <sched.h>
 #include <linux/capability.h>
@@ -12,7 +12,7 @@
 #define LO VMADDR_CID_LOCAL
 #define LOW_PORT 1023
 
-/* Two binds of one port: where and to what the first, where and to what the second */
+/* Two binds to one port: namespace and CID of the first, then of the second */
 #define CIDS(fixture, name, a, b)					\
 	CASE(fixture, name##_any_any, a, ANY, b, ANY);			\
 	CASE(fixture, name##_any_1, a, ANY, b, LO);			\
@@ -312,7 +312,7 @@ TEST_F(bind, any_port_starts_far_from_every_other_namespaces)
 	}
 }
 
-/* ---- ports that want CAP_NET_BIND_SERVICE ---- */
+/* ---- privileged ports ---- */
 
 TEST_F(bind, low_port_is_for_root_in_every_namespace)
 {
@@ -326,7 +326,7 @@ TEST_F(bind, low_port_is_for_root_in_every_namespace)
 	}
 }
 
-/* Exit status: the errno of binding a low port in *ns, for a mere user. */
+/* Bind a low port in *ns as an unprivileged user; returns the errno as exit status. */
 static int user_binds_in(void *ns)
 {
 	int sock = sock_in(*(int *)ns, SOCK_STREAM);
@@ -343,7 +343,7 @@ TEST_F(bind, low_port_is_not_for_users)
 	EXPECT_EQ(EACCES, in_a_child(user_binds_in, &self->ns[L0]));
 }
 
-/* The same for one who is root in a user namespace, but not of this one. */
+/* The same as root of a user namespace that does not own *ns. */
 static int foreign_root_binds_in(void *ns)
 {
 	int sock = sock_in(*(int *)ns, SOCK_STREAM);
@@ -379,7 +379,7 @@ TEST_F(bind, low_port_of_a_local_namespace_is_for_the_root_that_owns_it)
 	EXPECT_EQ(EACCES, in_a_child(own_root_binds_in_a, &global));
 }
 
-/* Root of its namespace, but without the one capability. */
+/* Root of the owning user namespace, but without CAP_NET_BIND_SERVICE. */
 static int own_root_binds_without_capability(void *unused)
 {
 	int ns;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CIDs of VMs: taken per scope, and the scope is that of the task that opened
- * /dev/vhost-vsock. No guest runs in these VMs.
+ * CIDs of VMs: assigned per scope. A VM takes its scope from the task that
+ * opened /dev/vhost-vsock. No guest runs in these VMs.
  */
 #include <stdio.h>
 #include <string.h>
@@ -237,7 +237,7 @@ TEST_F_TIMEOUT(cid, three_in_each_of_100_namespaces_and_in_init_is_ok, 120)
 		EXPECT_EQ(-EADDRINUSE, vm_with_cid(ns[i], 3));
 }
 
-/* ---- reaching a VM that does not run: the base decides how that ends ---- */
+/* ---- connecting to a VM that does not run: same errors as the base ---- */
 
 static int connect_soon(int ns, int type)
 {
@@ -277,7 +277,7 @@ TEST_F(cid, seqpacket_to_a_vm_that_does_not_run_ends_in_l0_as_in_init)
 	EXPECT_EQ(as_in_init, connect_soon(self->ns[L0], SOCK_SEQPACKET));
 }
 
-/* ---- the opener decides ---- */
+/* ---- the opener's namespace decides ---- */
 
 TEST_F(cid, set_by_a_task_elsewhere_is_taken_where_the_device_was_opened)
 {
@@ -306,7 +306,7 @@ struct handed {
 	int ns;
 };
 
-/* Sets the CID, tells so, and holds the device until it is told to end. */
+/* Set the CID, report that, and hold the device until told to exit. */
 static int set_cid_of_received_device(void *arg)
 {
 	struct handed *handed = arg;
@@ -388,9 +388,9 @@ TEST_F(cid, vm_of_a_deleted_global_namespace_still_has_its_cid)
 	EXPECT_LE(0, vm_with_cid(self->ns[INIT], CID));
 }
 
-/* ---- what an operator sees of it ---- */
+/* ---- fdinfo ---- */
 
-/* A line of /proc/self/fdinfo/@fd; -1 if there is none with this @name. */
+/* Returns a value from /proc/self/fdinfo/@fd, or -1 if there is no line @name. */
 static long long fdinfo_value(int fd, const char *name)
 {
 	long long value = -1;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The same as a person would do it: ip netns, sysctl, ncat --vsock, ss --vsock.
+# Tests vsock namespaces with ip netns, sysctl, ncat --vsock and ss --vsock.
 #
 #	init
 #	 +-- g		ip netns add
@@ -23,7 +23,7 @@ skip_all() {
 	exit $KSFT_SKIP
 }
 
-# result TEXT: the status of the command before is the test's.
+# result TEXT: reports the exit status of the previous command as test TEXT.
 result() {
 	local status=$?
 
@@ -36,7 +36,8 @@ result() {
 	fi
 }
 
-# words NS COMMAND...: what runs COMMAND there, as WORDS; "init" is where we are.
+# words NS COMMAND...: sets WORDS to a command that runs COMMAND in NS; "init"
+# is the current namespace.
 words() {
 	local ns=$1
 
@@ -58,7 +59,7 @@ listens() {
 	in_ns "$1" ss --vsock -l -n 2>/dev/null | grep -q ":$PORT\b"
 }
 
-# serve NS: a listener that keeps what it gets in $TMP/got.
+# serve NS: starts a listener in NS that writes received data to $TMP/got.
 serve() {
 	local i
 
@@ -87,7 +88,7 @@ say() {
 	echo "hello from $1" | in_ns "$1" ncat --vsock --send-only 1 "$PORT" 2>"$TMP/err"
 }
 
-# reaches FROM TO: the line arrives.
+# reaches FROM TO: checks that a line from FROM arrives in TO.
 reaches() {
 	local status=1
 
@@ -98,7 +99,8 @@ reaches() {
 	return $status
 }
 
-# is_cut_off FROM TO: the client is reset and the listener gets nothing.
+# is_cut_off FROM TO: checks that the client is reset and the listener receives
+# nothing.
 is_cut_off() {
 	local status=1
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A socket belongs to the namespace that it was made in, whoever uses it, and
- * lives on when that namespace has lost its last name and its last task.
+ * A socket belongs to the namespace that it was created in, regardless of the
+ * task that uses it. It outlives the last name and the last task of that
+ * namespace.
  */
 #include <sched.h>
 
@@ -31,7 +32,7 @@ FIXTURE_TEARDOWN(life)
 	ns_close(self->ns);
 }
 
-/* ---- a socket used elsewhere ---- */
+/* ---- a socket used in another namespace ---- */
 
 TEST_F(life, socket_of_l0_connects_from_g0_to_l0)
 {
@@ -233,7 +234,7 @@ TEST_F(deleted, namespace_leaves_sockets_that_bind_listen_and_connect)
 	EXPECT_EQ(0, talk(client, accept_one(listener)));
 }
 
-/* The only task that was ever in the namespace: it connects, and is gone. */
+/* The only task of the namespace: it connects, passes the sockets on and exits. */
 static int connect_hand_over_and_leave(void *arg)
 {
 	int channel = *(int *)arg;
@@ -289,7 +290,7 @@ TEST_F(life, deleted_namespace_gives_its_ports_back)
 {
 	int i;
 
-	/* as local namespaces of one port, and as global ones that share it */
+	/* alternate local namespaces and global ones, which share the port */
 	for (i = 0; i < 10; i++) {
 		int ns = i % 2 ? ns_local() : ns_global();
 		int listener = listen_in(ns, SOCK_STREAM, ANY, PORT);
@@ -312,7 +313,7 @@ static int one_cycle(void)
 	if (err)
 		return err;
 	err = talk(pair.client, pair.server);
-	/* leave something on its way */
+	/* leave unread data */
 	unread = send(pair.client, "unread", 6, 0);
 	close(ns);
 	close(pair.client);

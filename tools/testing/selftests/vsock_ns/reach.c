@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who reaches whom over loopback. Two ends may talk exactly when they have the
- * same scope: the namespace itself if it is local, init if it is global.
+ * Reachability over loopback. Two sockets can connect if and only if they have
+ * the same scope: the namespace itself if it is local, init if it is global.
  */
 #include "kselftest_harness.h"
 #include "vsock_ns_util.h"
 
 /*
- * Each line is a row of the table: a client, a listener, and whether their
- * scopes are the same. Each is tried for both types of socket, by CID 1 and by
- * CID 2, which is this machine too while it is nobody's guest.
+ * Each row names a client and a listener; the fixture says if their scopes are
+ * equal. A row runs for both socket types, with CID 1 and with CID 2. CID 2 is
+ * this machine too unless the machine is a guest.
  */
 #define ROW(fixture, name, from, to)					\
 	CASE(fixture, name##_stream_cid1, from, to, SOCK_STREAM, 1);	\
@@ -173,7 +173,7 @@ TEST_F(same_port, connections_with_equal_addresses_do_not_mix)
 	int listener[2], client[2], server[2];
 	int i;
 
-	/* the same CIDs and ports on all four ends */
+	/* use equal CIDs and ports on all four sockets */
 	for (i = 0; i < 2; i++) {
 		listener[i] = listen_in(self->ns[L0 + i], SOCK_STREAM,
 					VMADDR_CID_ANY, PORT);
@@ -191,7 +191,7 @@ TEST_F(same_port, connections_with_equal_addresses_do_not_mix)
 	EXPECT_EQ(0, talk(client[1], server[1]));
 }
 
-/* ---- a CID that no VM has ---- */
+/* ---- a CID without a VM ---- */
 
 FIXTURE(nobody)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Modes: where they come from, who inherits them, and that a choice is for
- * ever. (What a write may contain: sysctl_input.c; who may write:
- * sysctl_user.c; the race of many writers: race.c.)
+ * Modes: defaults, inheritance, and that a choice is permanent. See
+ * sysctl_input.c for the accepted values, sysctl_user.c for permissions and
+ * race.c for concurrent writers.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -238,7 +238,7 @@ TEST_F(sysctl, mode_comes_from_the_namespace_of_the_task_that_creates)
 {
 	int child, stranger;
 
-	/* the same task creates both: what counts is where it is just then */
+	/* the current namespace of the creating task counts */
 	EXPECT_EQ(0, choose_for_children(self->ns, LOCAL));
 	child = ns_child_of(self->ns);
 	stranger = ns_child_of(self->init);
@@ -246,7 +246,7 @@ TEST_F(sysctl, mode_comes_from_the_namespace_of_the_task_that_creates)
 	EXPECT_EQ(GLOBAL, mode_of(stranger));
 }
 
-/* ---- which namespace does an open file belong to? ---- */
+/* ---- the namespace of an open file ---- */
 
 TEST_F(sysctl, open_file_writes_to_the_namespace_that_it_was_opened_in)
 {

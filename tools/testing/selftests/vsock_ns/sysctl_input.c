@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What child_ns_mode takes, what it refuses, and how both files read.
+ * Values that child_ns_mode accepts and refuses, and reads of both files.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -73,7 +73,7 @@ BAD_WORD(space_after, "local ");
 BAD_WORD(carriage_return, "local\r\n");
 BAD_WORD(two_newlines_after_global, "global\n\n");
 
-/* With no bytes of its own here: the test makes them. */
+/* write_bad_word() supplies the bytes. */
 FIXTURE_VARIANT_ADD(bad_word, five_thousand_bytes)
 {
 	.word = NULL, .len = 5000,
@@ -174,7 +174,7 @@ static int writes_strict(const char *value)
 	return err;
 }
 
-/* The kernel warns of the first one that it meets. */
+/* The kernel warns only once. */
 TEST_F(input, write_at_an_offset_is_logged_by_the_name_of_the_file)
 {
 	int fd = sysctl_open(self->ns, "child_ns_mode", O_WRONLY);
@@ -215,7 +215,7 @@ TEST_F(input, bad_address_changes_nothing)
 	EXPECT_EQ(0, choose_for_children(self->ns, LOCAL));
 }
 
-/* ---- taken ---- */
+/* ---- accepted ---- */
 
 FIXTURE(good_word)
 {

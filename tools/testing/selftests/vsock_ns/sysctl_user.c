@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may write child_ns_mode: root of the user namespace that owns the
- * network namespace, and nobody else.
+ * Permissions of child_ns_mode: only root of the user namespace that owns the
+ * network namespace may write it.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -33,8 +33,8 @@ FIXTURE_TEARDOWN(user)
 }
 
 /*
- * The children below run as another user. They end with 0, with the errno of
- * what they tried, or with the number of the step that was not as promised.
+ * The children below run as another user. A child exits with 0, with the errno
+ * of the tested call, or with the number of the failed step.
  */
 #define PREPARE(step)							\
 	do {								\
@@ -44,7 +44,7 @@ FIXTURE_TEARDOWN(user)
 
 #define CANNOT_PREPARE 200
 
-/* Some systems forbid what these tests are about. */
+/* Some systems forbid user namespaces to unprivileged users. */
 static int may_unshare_user(void *unused)
 {
 	(void)unused;
@@ -64,7 +64,7 @@ FIXTURE_SETUP(user_ns)
 	if (why)
 		SKIP(return, "%s", why);
 	if (in_a_child(may_unshare_user, NULL))
-		SKIP(return, "users may not make user namespaces here");
+		SKIP(return, "users may not create user namespaces here");
 	self->init = ns_here();
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
@@ -97,7 +97,7 @@ TEST_F(user, unprivileged_user_cannot_write_in_another_namespace_of_root)
 	EXPECT_EQ(0, choose_for_children(self->ns, LOCAL));
 }
 
-/* Without the helpers, which need the right to change namespaces. */
+/* Does not use the helpers, which need the privilege to change namespaces. */
 static bool reads_global_here(const char *path)
 {
 	char text[16] = "";

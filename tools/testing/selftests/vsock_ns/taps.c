@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who sees which packets: a vsockmon device sees those of its own scope.
+ * Taps: a vsockmon device sees the packets of its own scope only.
  *
- * Each test tries to connect to a port where nobody listens. The request and the
- * reset that answers it pass the taps before connect() returns, so what a tap has
- * not seen by then it never sees.
+ * Each test connects to a port without a listener. The request and the reset
+ * that answers it pass the taps before connect() returns. A tap that has not
+ * seen them by then never will.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -25,7 +25,7 @@
 
 #define DEVICE "vsockmon0"
 
-/* Runs a command as a task of @ns would. */
+/* Run a command as a task of @ns. */
 static int run_in(int ns, const char *command)
 {
 	int here = ns_here(), err = ns_enter(ns);
@@ -38,7 +38,7 @@ static int run_in(int ns, const char *command)
 	return err;
 }
 
-/* Opens a packet socket on the tap in @ns. */
+/* Open a packet socket on the tap in @ns. */
 static int listen_on_tap(int ns)
 {
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
@@ -70,7 +70,7 @@ static int tap_in(int ns)
 	return err ? err : listen_on_tap(ns);
 }
 
-/* How many of the packets that the tap has seen come from or go to @port. */
+/* Returns the number of packets on the tap with @port as source or destination. */
 static int seen(int tap, unsigned int port)
 {
 	union {
@@ -161,7 +161,7 @@ TEST_F(taps, see_loopback_of_their_scope_only)
 	EXPECT_EQ(may_see(variant->tap, variant->sender) ? 2 : 0, seen(self->tap, PORT));
 }
 
-/* The task stays where the VM is. */
+/* The task stays in the namespace of the VM. */
 static int start_guest(struct guest *guest, int ns)
 {
 	int err = ns_enter(ns);
@@ -226,8 +226,8 @@ FIXTURE_TEARDOWN(users_tap)
 	ns_close(self->ns);
 }
 
-/* Makes a tap in a user namespace of its own and tells how much it saw of what
- * the test does in @ns between the two bytes.
+/* Create a tap in a new user namespace. Report how many packets it sees of the
+ * traffic that the test sends in @ns between the two bytes.
  */
 struct spy {
 	int channel;
@@ -256,7 +256,7 @@ static int spy(void *arg)
 		return CANNOT_PREPARE + 3;
 	if (connect_in(here, SOCK_STREAM, VMADDR_CID_LOCAL, PORT + 1) != -ECONNRESET)
 		return CANNOT_PREPARE + 4;
-	/* Two packets of its own, in a namespace that is its own. */
+	/* Two packets in the tap's own namespace. */
 	return 10 * seen(tap, PORT + 1) + seen(tap, PORT);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who reaches whom between the host and a VM: a guest runs in each (guest.h), and
- * both sides are tried as the one that connects.
+ * Reachability between the host and a VM. A guest runs in each VM (guest.h),
+ * and both sides connect in turn.
  *
  *	host: a socket in init, g0, g1, l0, l1
  *	VM:   its device was opened in init, g0, l0, l1
@@ -187,7 +187,7 @@ TEST_F(same_cid, each_scope_reaches_its_own_vm)
 		EXPECT_EQ(0, link_talks(&links[i]));
 }
 
-/* All four numbers of the connections are the same, too. */
+/* All four CIDs and ports of the connections are equal, too. */
 TEST_F(same_cid, each_vm_reaches_the_listener_of_its_scope)
 {
 	struct vm_link links[ARRAY_SIZE(scopes)];
@@ -210,7 +210,7 @@ TEST_F(same_cid, each_vm_reaches_the_listener_of_its_scope)
 	EXPECT_EQ(0, link_talks(&links[2]));
 }
 
-/* ---- what a VM did not agree to ---- */
+/* ---- a feature that the VM did not accept ---- */
 
 FIXTURE(no_seqpacket)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Credit and queues: a guest, or a tenant by loopback, that grants nothing, grants
- * everything, sends more than it was granted, or fills what can be filled, stops
+ * Credit and queues. A guest, or a loopback socket of a tenant, grants no
+ * credit, grants too much, overruns its credit, or fills every queue. It stops
  * its own connections only, and costs the host no more than their buffers.
  */
 #include <endian.h>
@@ -17,14 +17,14 @@
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
 
-/* SO_VM_SOCKETS_BUFFER_SIZE, if nobody has set it. */
+/* Default of SO_VM_SOCKETS_BUFFER_SIZE */
 #define BUFFER_SIZE 262144
 #define BACKLOG 64
 
 FIXTURE(attack_credit)
 {
 	struct scene scene;
-	struct scene own;	/* that of the liar: a connection between it and its host */
+	struct scene own;	/* a connection between the liar and its host */
 	struct virtio_vsock_hdr last;
 };
 
@@ -61,7 +61,7 @@ FIXTURE_TEARDOWN(attack_credit)
 	scene_stop(&self->scene);
 }
 
-/* How much can be sent without waiting; not more than @enough. */
+/* Returns how many bytes can be sent without waiting, @enough at most. */
 static size_t fill(int sock, size_t enough)
 {
 	static const char data[4096];
@@ -114,7 +114,7 @@ TEST_F(attack_credit, taken_back_after_it_was_used_stops_only_who_sends_to_the_l
 	EXPECT_EQ(0, harm(&self->scene));
 }
 
-/* What the host sends to a liar that acknowledges all of it, and takes nothing. */
+/* Returns the bytes that the host sends to a liar that acknowledges but never reads. */
 static size_t sent_for_nothing(struct scene *own)
 {
 	size_t sent = fill(own->sock, BUFFER_SIZE);
@@ -157,7 +157,7 @@ static bool writable(int sock)
 	return poll(&p, 1, 0) == 1 && p.revents == POLLOUT;
 }
 
-/* No credit comes any more: that it is taken has to wake who waits. */
+/* No more credit arrives: a packet that the guest receives must wake the writer. */
 TEST_F_TIMEOUT(attack_credit, for_what_is_taken_later_stops_the_writer_until_then, 120)
 {
 	char payload[GUEST_BUFFER] = "";
@@ -170,7 +170,7 @@ TEST_F_TIMEOUT(attack_credit, for_what_is_taken_later_stops_the_writer_until_the
 	ASSERT_EQ(0, fill(self->own.sock, 1));
 	ASSERT_FALSE(writable(self->own.sock));
 	writer = start(write_patiently, &self->own.sock);
-	usleep(100000);		/* it waits by then, as a rule */
+	usleep(100000);		/* usually enough for it to wait */
 	while (strncmp(payload, "late", 4) &&
 	       guest_receive(&self->own.victim, &hdr, payload, sizeof(payload), WAIT_MS) >= 0)
 		;
@@ -182,10 +182,10 @@ TEST_F_TIMEOUT(attack_credit, for_what_is_taken_later_stops_the_writer_until_the
 
 #define MANY 4096
 #define READS 256
-/* Those in the guest's buffers, one that waits, and one that was about to go. */
+/* The guest's buffers, one queued packet, and one that the worker had dequeued. */
 #define UPDATES (GUEST_RING + 2)
 
-/* How many credit updates the guest finds before the next data, and the last one. */
+/* Returns how many credit updates the guest receives before the next data. */
 static int updates_queued(struct scene *own, struct virtio_vsock_hdr *last)
 {
 	struct virtio_vsock_hdr hdr;
@@ -202,7 +202,7 @@ static int updates_queued(struct scene *own, struct virtio_vsock_hdr *last)
 	return INT_MAX;
 }
 
-/* How many requests for credit the host takes from a guest that takes no answer. */
+/* Returns how many credit requests the host processes while their answers stay queued. */
 static int requests_taken(struct scene *own, int most)
 {
 	struct virtio_vsock_hdr hdr;
@@ -261,7 +261,7 @@ TEST_F_TIMEOUT(attack_credit, updates_by_a_reader_leave_the_last_one, 120)
 	EXPECT_EQ(0, harm(&self->scene));
 }
 
-/* How much the host has taken when it gives up on the connection. */
+/* Returns how many bytes the host accepts before it resets the connection. */
 static size_t overrun(struct scene *own)
 {
 	char payload[GUEST_BUFFER - sizeof(struct virtio_vsock_hdr) + 1], answer[GUEST_BUFFER];
@@ -313,14 +313,14 @@ TEST_F_TIMEOUT(attack_credit, of_a_listener_that_is_used_up_is_that_of_its_scope
 	ASSERT_EQ(0, request_connections(&self->own, BACKLOG + 20));
 	close(self->scene.sock);
 	self->scene.sock = -1;
-	if (variant->liar_ns == INIT)	/* its own listener; what was accepted is free again */
+	if (variant->liar_ns == INIT)	/* its own listener: free its backlog */
 		for (i = 0; i <= BACKLOG; i++)
 			close(accept_one(listener[INIT]));
 	ASSERT_EQ(0, victim_connects_to(&self->scene, listener[INIT]));
 	EXPECT_EQ(0, harm(&self->scene));
 }
 
-/* ---- by loopback ---- */
+/* ---- loopback ---- */
 
 #define PAIRS 16
 

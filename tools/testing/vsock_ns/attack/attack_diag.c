@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What sock_diag (ss --vsock) tells of others: nothing. A namespace sees the
- * sockets that were made in it, wherever they are used, whoever asks.
+ * sock_diag (ss --vsock) shows no foreign sockets. A namespace sees the sockets
+ * that were created in it, regardless of the task that uses or lists them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -63,9 +63,9 @@ static ino_t inode_of(int sock)
 }
 
 /**
- * struct sought - a socket that is looked for in a dump
- * @inode: what tells it from others
- * @times: how often it was there
+ * struct sought - a socket to look for in a dump
+ * @inode: inode of the socket
+ * @times: how often it was found
  */
 struct sought {
 	ino_t inode;
@@ -79,7 +79,7 @@ static void compare(const struct vsock_diag_msg *found, void *arg)
 	sought->times += found->vdiag_ino == sought->inode;
 }
 
-/* Asks an open netlink socket how often @sock is shown, and of how many in @total. */
+/* Dump by an open netlink socket; count @sock, and all sockets in @total. */
 static int times_told(int diag, int sock, int *total)
 {
 	struct sought sought = { .inode = inode_of(sock) };
@@ -106,7 +106,7 @@ static int all_shown(int ns)
 	return total;
 }
 
-/* 0, or the number of the namespace in which it is shown wrongly, counted from 1. */
+/* Returns 0, or 1 + the index of the first namespace with a wrong dump. */
 static int wrongly_shown(const int ns[NS_COUNT], int sock, int home)
 {
 	int i;
@@ -120,7 +120,7 @@ static int wrongly_shown(const int ns[NS_COUNT], int sock, int home)
 	return 0;
 }
 
-/* ---- promises ---- */
+/* ---- tests ---- */
 
 TEST_F(attack_diag, shows_sockets_in_the_namespace_that_they_were_made_in)
 {
@@ -178,7 +178,7 @@ TEST_F(attack_diag, shows_a_new_local_namespace_nothing)
 	EXPECT_EQ(2, all_shown(self->ns[L0]));
 }
 
-/* Its opener decided, as with every socket; for the namespace's owner to give away. */
+/* The opener decides, as for every socket; the namespace's owner may pass it on. */
 TEST_F(attack_diag, asked_by_a_descriptor_of_l0_tells_of_l0_wherever_it_is)
 {
 	int diag = diag_in(self->ns[L0]), total;
@@ -195,7 +195,7 @@ TEST_F(attack_diag, asked_by_a_descriptor_of_l0_tells_of_l0_wherever_it_is)
 
 #define CANNOT_PREPARE 200
 
-/* Exit status: how many sockets the root of a user namespace is shown. */
+/* Returns the number of sockets shown to root of a user namespace as exit status. */
 static int tenant_looks(void *mode)
 {
 	int ns;

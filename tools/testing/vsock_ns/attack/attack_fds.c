@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Descriptors in other hands: a socket or a VM that was made in one scope and is
- * handed to a task in another acts where it was made. So a tenant cannot have a
- * daemon of the host do something on the host's side, nor can it use there what it
- * was given.
+ * Passed file descriptors. A socket or a VM acts in the scope where it was
+ * created, also when a task of another scope uses it. So a tenant can neither
+ * make a daemon of the host act in the host's scope, nor act there with a
+ * descriptor it received.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -60,7 +60,7 @@ FIXTURE_TEARDOWN(attack_fds)
 	ns_close(self->ns);
 }
 
-/* ---- who uses it: a task in *away that gets a descriptor by a message ---- */
+/* ---- the user: a task in *away that receives a descriptor in a message ---- */
 
 struct hands {
 	int away;
@@ -79,7 +79,7 @@ static int receiver(void *arg)
 	return fd < 0 ? 201 : -hands->use(fd);
 }
 
-/* The negative errno that @use ended with there. */
+/* Returns the negative errno of @use in namespace @away. */
 static int used_by(int away, int fd, int (*use)(int fd))
 {
 	struct hands hands = { .away = away, .use = use };
@@ -128,7 +128,7 @@ static int connects_in_vain_and_again(int sock)
 	return err == -ECONNRESET ? connect_to(sock, LO, PORT) : -EPROTO;
 }
 
-/* ---- promises ---- */
+/* ---- tests ---- */
 
 TEST_F(attack_fds, socket_does_not_connect_there)
 {

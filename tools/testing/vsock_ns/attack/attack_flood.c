@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Floods: while one tenant sends as much as it can, the transfer of another comes
- * to its end, complete. How much longer it takes is printed as a ratio, and is no
- * reason to fail: on a machine with few CPUs, whoever uses them slows all others.
+ * Floods. While one tenant sends as much as it can, the transfer of another
+ * tenant finishes without loss. The slowdown is printed but never fails the
+ * test, as on a machine with few CPUs any load slows the other tasks.
  */
 #include <endian.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ struct flood {
 	atomic_long *count;
 };
 
-/* Each runs until it is killed. */
+/* A flood runs until it is killed. */
 typedef int (*flood_fn)(struct flood *flood);
 
 FIXTURE(attack_flood)
@@ -51,7 +51,7 @@ FIXTURE_VARIANT(attack_flood)
 	};								\
 	static int name(struct flood *flood)
 
-/* Not on the port of another flooder, or on one that is just being closed. */
+/* Use a port of its own: neither another flooder's nor one that is being closed. */
 static int own_pair(struct flood *flood, struct pair *pair)
 {
 	static unsigned int turn;
@@ -101,8 +101,8 @@ FLOOD(of_connections_that_are_closed)
 	return 1;
 }
 
-/* What a guest sends from its VM, as fast as the host takes it: resets, which have
- * no answer, and requests that are answered by one.
+/* Flood the host from a VM: with resets, which have no answer, or with
+ * requests, which have one each.
  */
 static int guest_floods(struct flood *flood, int op)
 {
@@ -167,14 +167,14 @@ FIXTURE_TEARDOWN(attack_flood)
 	scene_stop(&self->scene);
 }
 
-/* ---- the flood ---- */
+/* ---- running the flood ---- */
 
 struct work {
 	flood_fn fn;
 	struct flood *flood;
 };
 
-/* A group of its own, as some have children. */
+/* Use a process group, as some floods have children. */
 static int flooder(void *arg)
 {
 	struct work *work = arg;
@@ -196,7 +196,7 @@ static void begin(pid_t pid[FLOODERS], struct flood *flood, flood_fn fn)
 		usleep(1000);
 }
 
-/* How many of them were at it until now. */
+/* Kill the flooders; returns how many were still running. */
 static int end(pid_t pid[FLOODERS])
 {
 	int i, busy = 0;
@@ -216,7 +216,7 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* ---- who is beside it: 0, or a negative errno; the time that it took ---- */
+/* ---- the other tenant: returns 0 or a negative errno, and measures the time ---- */
 
 typedef int (*work_fn)(struct scene *scene, const struct pair *pair);
 
@@ -238,7 +238,7 @@ static int talk_to_the_guest(struct scene *scene, const struct pair *pair)
 
 #define TIMES 3
 
-/* Seconds for one, of TIMES, or as many as it takes for the flood to do something. */
+/* Measure @work: the mean of TIMES runs, or of more until the flood has made progress. */
 static int timed(work_fn work, struct scene *scene, const struct pair *pair,
 		 const struct flood *flood, double *seconds)
 {
@@ -261,12 +261,12 @@ TEST_F_TIMEOUT(attack_flood, lets_a_transfer_in_another_scope_come_to_its_end, 1
 	long before;
 
 	ASSERT_EQ(0, pair_in(&pair, self->scene.ns[L0], SOCK_STREAM, LO));
-	ASSERT_EQ(0, transfer(NULL, &pair));	/* warms up */
+	ASSERT_EQ(0, transfer(NULL, &pair));	/* warm up */
 	ASSERT_EQ(0, timed(transfer, NULL, &pair, &self->flood, &alone));
 	begin(self->pid, &self->flood, variant->flood);
 	before = *self->flood.count;
 	EXPECT_EQ(0, timed(transfer, NULL, &pair, &self->flood, &beside));
-	TH_LOG("2 MB take %.1f times as long, %ld beside", beside / alone,
+	TH_LOG("2 MB take %.1f times as long beside %ld flood operations", beside / alone,
 	       atomic_load(self->flood.count) - before);
 	EXPECT_LT(before, atomic_load(self->flood.count));
 	EXPECT_EQ(FLOODERS, end(self->pid));
@@ -283,8 +283,8 @@ TEST_F_TIMEOUT(attack_flood, lets_a_host_and_its_guest_talk_in_another_scope, 15
 	begin(self->pid, &self->flood, variant->flood);
 	before = *self->flood.count;
 	EXPECT_EQ(0, timed(talk_to_the_guest, &self->scene, NULL, &self->flood, &beside));
-	TH_LOG("%d round trips take %.1f times as long, %ld beside", ROUND_TRIPS, beside / alone,
-	       atomic_load(self->flood.count) - before);
+	TH_LOG("%d round trips take %.1f times as long beside %ld flood operations", ROUND_TRIPS,
+	       beside / alone, atomic_load(self->flood.count) - before);
 	EXPECT_LT(before, atomic_load(self->flood.count));
 	EXPECT_EQ(FLOODERS, end(self->pid));
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A tenant holds the locks of its sockets while packets for them arrive. Others
- * connect, transfer and close by loopback meanwhile: in other scopes, and in the
- * same one. What arrived for a locked socket is there when its lock is released.
+ * A tenant holds the locks of its sockets while packets for them arrive. Other
+ * sockets connect, transfer and close over loopback meanwhile, in other scopes
+ * and in the same one. Packets for a locked socket are delivered when its lock
+ * is released.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +19,7 @@
 
 #define LO VMADDR_CID_LOCAL
 
-/* More than a workqueue runs works at a time on one CPU: WQ_DFL_ACTIVE is 256. */
+/* More works than a workqueue runs at a time on one CPU: WQ_DFL_ACTIVE is 256. */
 #define HUNDREDS 300
 #define TRANSFER 100000
 #define ROUNDS 12
@@ -58,7 +59,7 @@ FIXTURE_VARIANT_ADD(attack_locks, one_in_each_of_hundreds_of_namespaces)
 	.locks = HUNDREDS, .one_scope_each = true, .victim_elsewhere = true,
 };
 
-/* The works of a workqueue run on the CPU of the task that queues them. */
+/* A workqueue runs works on the CPU of the task that queues them. */
 static int stay_on_one_cpu(void)
 {
 	cpu_set_t set;
@@ -75,7 +76,7 @@ static int allow_many_files(void)
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* The holder of the lock shrinks the buffer: not below what is in it. */
+/* The lock holder shrinks the buffer, but not below the data in it. */
 static int keep_window(int sock)
 {
 	unsigned long long window = WINDOW;
@@ -120,7 +121,7 @@ static int hold_all(struct lock_holder *holder, const struct pair *pairs, int co
 	for (i = 0; i < count; i++)
 		socks[i] = pairs[i].server;
 	err = locks_hold(holder, socks, count);
-	/* A packet for each locked socket */
+	/* Queue a packet for each locked socket */
 	for (i = 0; i < count && !err; i++)
 		if (send(pairs[i].client, "x", 1, 0) != 1)
 			err = -EIO;
@@ -219,7 +220,7 @@ TEST_F(locked_socket, gets_what_was_sent_meanwhile_in_order_and_then_the_end)
 		if (round == ROUNDS - 1)
 			ASSERT_EQ(0, shutdown(self->pair.client, SHUT_WR));
 		locks_release(&self->holder);
-		/* Half of it stays for the next round. */
+		/* The other half stays for the next round. */
 		for (i = 0; i < round; i++, received++)
 			ASSERT_TRUE(next_byte_is(self->pair.server, received));
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets that no guest should send: each row of the table is an attack, and
- * neither a VM in the scope of the victim nor one of another scope does harm by
- * it. Beside guest_lies, where the packets are as they should be but not theirs.
+ * Packets that no guest should send. Each row of the table is an attack, which
+ * does no harm from a VM in the scope of the victim or in another one.
+ * guest_lies.c has the well-formed packets with foreign addresses.
  *
  *	liar in L0 ------> its own scope
  *	liar in INIT ----.
@@ -19,19 +19,19 @@
 #define HDR sizeof(struct virtio_vsock_hdr)
 #define WIDE 0x100000000ull
 
-/* What differs from a packet of the liar to the host's client or listener. */
+/* Differences from a correct packet of the liar to a client or listener of the host. */
 struct forgery {
-	uint64_t src_cid;	/* 0: that of the liar */
-	uint64_t dst_cid;	/* 0: the host */
+	uint64_t src_cid;	/* 0: the CID of the liar */
+	uint64_t dst_cid;	/* 0: the CID of the host */
 	uint16_t type;
 	bool has_type;
-	uint16_t op;		/* 0: every one */
+	uint16_t op;		/* 0: all operations */
 	uint32_t flags;
-	uint32_t len;		/* what the header says, if lies_about_len */
+	uint32_t len;		/* length in the header, if lies_about_len */
 	bool lies_about_len;
 	uint32_t buf_alloc;
 	uint32_t fwd_cnt;
-	bool to_nobody;		/* a port that nobody has */
+	bool to_nobody;		/* to a port without a socket */
 };
 
 FIXTURE(attack_packets)
@@ -108,7 +108,7 @@ FIXTURE_TEARDOWN(attack_packets)
 	scene_stop(&self->scene);
 }
 
-/* ---- the attack ---- */
+/* ---- sending the forged packets ---- */
 
 static struct virtio_vsock_hdr packet(const struct forgery *f, uint16_t op,
 				      const struct virtio_vsock_hdr *connection)
@@ -147,14 +147,14 @@ static int send_all(struct guest *liar, const struct forgery *f,
 	return err;
 }
 
-/* Could be refused for no reason but that the sender is in another scope. */
+/* True if only the scope of the sender can be a reason to refuse the packet. */
 static bool is_in_order(const struct forgery *f)
 {
 	return !f->src_cid && !f->dst_cid && !f->has_type && !f->op && !f->lies_about_len &&
 	       !f->to_nobody;
 }
 
-/* As if the liar talked to a listener of the host. */
+/* Returns the header of a packet of the liar to a listener of the host. */
 static struct virtio_vsock_hdr to_listener(int ns)
 {
 	struct virtio_vsock_hdr hdr = with_listener();
@@ -171,7 +171,7 @@ static int attack(struct guest *liar, const struct forgery *f, struct scene *sce
 	for (ns = INIT; !err && ns < NS_COUNT; ns++) {
 		struct virtio_vsock_hdr hdr = to_listener(ns);
 
-		/* What is its right: to connect within its own scope. */
+		/* The liar may connect within its own scope. */
 		if ((is_near ? ns <= G1 : ns == L0) && (is_in_order(f) || f->lies_about_len))
 			continue;
 		err = send_all(liar, f, &hdr);
@@ -190,7 +190,7 @@ TEST_F_TIMEOUT(attack_packets, harm_nobody, 120)
 	EXPECT_EQ(0, harm(&self->scene));
 	for (i = INIT; i < NS_COUNT; i++)
 		EXPECT_TRUE(quiet(self->listener[i]));
-	/* The host goes on with the liars, too. */
+	/* The host keeps the VMs of the liars. */
 	EXPECT_EQ(-EADDRINUSE, vm_with_cid(self->scene.ns[L0], OTHER_CID));
 	EXPECT_EQ(-EADDRINUSE, vm_with_cid(self->scene.ns[INIT], OTHER_CID));
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Probing: one who looks at everything that it can ask the kernel for sees no
- * difference between a machine on which another scope does nothing, and one on
- * which it is busy.
+ * Probing. A tenant that tries everything that the kernel lets it ask sees no
+ * difference between an idle scope and a busy one.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +17,7 @@
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
 
-/* How much the busy one does: more ports than anybody would try. */
+/* Activity of the busy scope: more ports than a prober would try. */
 #define BUSY 200
 
 FIXTURE(attack_probe)
@@ -64,7 +63,7 @@ FIXTURE_TEARDOWN(attack_probe)
 	ns_close(self->ns);
 }
 
-/* ---- what can be seen ---- */
+/* ---- visible state ---- */
 
 static long long next_port(int ns)
 {
@@ -99,7 +98,7 @@ static int local_cid(int ns)
 	return cid;
 }
 
-/* What /proc/net/protocols says of AF_VSOCK, which counts sockets. */
+/* Read the AF_VSOCK line of /proc/net/protocols, which counts sockets. */
 static int protocol_line(int ns, char *line, size_t size)
 {
 	int here = ns_here(), found = 0;
@@ -119,14 +118,14 @@ static int protocol_line(int ns, char *line, size_t size)
 }
 
 /**
- * struct sight - all that one can learn by trying
+ * struct sight - everything a tenant can learn by trying
  * @connect: errno of connecting to a port, by stream and by seqpacket
- * @vm: likewise, to a CID
- * @bind: whether one can have the port, and the CID
- * @vm_cid: whether a VM can have the CID
- * @local_cid: what /dev/vsock says
- * @sysctl: the two modes
- * @protocol: what /proc/net/protocols says
+ * @vm: the same for connecting to a CID
+ * @bind: errno of binding a port, and a CID
+ * @vm_cid: errno of assigning the CID to a VM
+ * @local_cid: the CID that /dev/vsock returns
+ * @sysctl: the values of the two sysctls
+ * @protocol: the line of /proc/net/protocols
  */
 struct sight {
 	int connect[2];
@@ -156,7 +155,7 @@ static void look(int ns, struct sight *sight)
 		snprintf(sight->protocol, sizeof(sight->protocol), "none");
 }
 
-/* Listens, connects, has a VM, and binds many ports, those after @port as well. */
+/* Listen, connect, create a VM and bind many ports, including the ones after @port. */
 static int be_busy(int ns, long long port)
 {
 	struct pair pair;
@@ -169,13 +168,13 @@ static int be_busy(int ns, long long port)
 	for (i = 0; i < BUSY; i++)
 		if (bind_in(ns, ANY, VMADDR_PORT_ANY) < 0)
 			return -EADDRNOTAVAIL;
-	/* May meet one of its own. */
+	/* May collide with a port bound above. */
 	for (i = 0; i < BUSY; i++)
 		bind_in(ns, ANY, port + i);
 	return 0;
 }
 
-/* ---- promises ---- */
+/* ---- tests ---- */
 
 TEST_F(attack_probe, shows_the_same_of_a_busy_scope_as_of_an_idle_one)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A scope is a pointer, so a new namespace may be at the address of one that is
- * gone. Nothing of the old one must be found there: neither what was left in the
- * tables, nor what lives on elsewhere.
+ * Reuse of addresses. A scope is a pointer, so a new namespace may be at the
+ * address of a freed one. Neither stale table entries nor objects that live on
+ * elsewhere may be found in the new namespace.
  *
- * A namespace that still has a socket or a VM is not gone, whoever has forgotten
- * its name; of the others, many are made and freed, until addresses are used again.
- * A probe in the kernel tells that they were, where there are such probes.
+ * A namespace with a socket or a VM lives on without a name. Namespaces without
+ * either are created and freed until addresses are reused. A kprobe confirms
+ * the reuse, if the kernel supports kprobes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +24,9 @@
 
 #define BATCH 24
 #define BATCHES 4
-#define MAX_BATCHES 20	/* if no address was used again until then */
+#define MAX_BATCHES 20	/* limit if no address is reused */
 
-/* ---- a probe at the birth of each local namespace ---- */
+/* ---- a kprobe on the creation of local namespaces ---- */
 
 #define TRACING "/sys/kernel/tracing/"
 #define PROBE "vsock_ns_born"
@@ -64,7 +64,7 @@ static int by_address(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* How many of those that were born had the address of one before. */
+/* Returns how many namespaces were created at the address of an earlier one. */
 static int born_at_an_old_address(void)
 {
 	static unsigned long long seen[100 * BATCH];
@@ -85,7 +85,7 @@ static int born_at_an_old_address(void)
 	return again;
 }
 
-/* KASAN keeps what is freed for a while, so that nobody gets it. */
+/* KASAN's quarantine delays the reuse of freed memory. */
 static bool has_quarantine(void)
 {
 	return !system("grep -qw kasan_quarantine_put /proc/kallsyms");
@@ -93,7 +93,7 @@ static bool has_quarantine(void)
 
 /* ---- the namespaces ---- */
 
-/* What is kept of the i-th of a batch, if anything: all else of it is closed. */
+/* The object of the i-th namespace of a batch that stays open, if any. */
 enum keep { NOTHING, A_VM, A_LISTENER, A_CONNECTION, KEEPS };
 
 static const int keep[KEEPS * 2] = {
@@ -153,7 +153,7 @@ static int live(int ns, enum keep what, int *kept, struct pair *kept_pair)
 	return 0;
 }
 
-/* What is found in a new namespace: 0 if nothing, or the number of the step. */
+/* Look for stale objects in a new namespace; returns 0, or the number of the step. */
 static int found(int ns)
 {
 	int vm, sock;
@@ -173,7 +173,7 @@ static int found(int ns)
 	return 0;
 }
 
-/* As its own: the VM has its CID, the listener listens, the connection is one. */
+/* Check the kept object: the CID, the listener or the connection still works. */
 static int lives_on(enum keep what, int kept, const struct pair *pair)
 {
 	char text[8];
@@ -214,14 +214,14 @@ TEST_F_TIMEOUT(attack_reuse, of_a_namespaces_address_finds_nothing_of_the_old_on
 					  &self->kept_pair[n]));
 			close(ns);
 		}
-		/* They end some time after their last name is gone. */
+		/* A namespace is freed some time after its last reference is dropped. */
 		usleep(200000);
 		again = self->watched ? born_at_an_old_address() : 0;
 	}
 	for (i = 0; i < n; i++)
 		EXPECT_EQ(0, lives_on(keep[i % (KEEPS * 2)], self->kept[i], &self->kept_pair[i]));
-	TH_LOG("%d of %d at an address that was used before%s", again, n,
-	       self->watched ? "" : ", as far as can be seen: no probe");
+	TH_LOG("%d of %d namespaces at a reused address%s", again, n,
+	       self->watched ? "" : " (unknown without a kprobe)");
 	if (self->watched && !has_quarantine())
 		EXPECT_LT(0, again);
 }

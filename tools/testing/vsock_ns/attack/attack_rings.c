@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rings and descriptors that no driver should make: each row of the table is one,
- * and all that it costs is the queue of the guest that made it. The others' VMs go
- * on, and so does the host.
+ * Rings and descriptors that no driver should build. Each row of the table is
+ * an attack, which stops at most the queue of the guest that made it. The host
+ * and other VMs continue.
  */
 #include <endian.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "guest_scene.h"
 
 #define HDR sizeof(struct virtio_vsock_hdr)
-/* Of the attacks that end in a queue that stands still, none can be waited for. */
+/* No event reports that an attack has stopped the queue, so wait this long. */
 #define GRACE_US 50000
 
 FIXTURE(attack_rings)
@@ -25,8 +25,8 @@ FIXTURE(attack_rings)
 	struct guest near;
 };
 
-/* Lays out the transmit queue of @guest, but does not say so yet; returns how many
- * entries it made available.
+/* Build the transmit queue of @guest without publishing the index. Returns how
+ * many entries to make available.
  */
 typedef int (*attack_fn)(struct guest *guest);
 
@@ -35,7 +35,7 @@ FIXTURE_VARIANT(attack_rings)
 	attack_fn prepare;
 };
 
-/* ---- the attacks ---- */
+/* ---- attacks ---- */
 
 static struct vring *tx(struct guest *guest)
 {
@@ -55,7 +55,7 @@ static void describe(struct guest *guest, int slot, uint64_t addr, uint32_t len,
 	};
 }
 
-/* The next entry of the available ring, without the index that counts them. */
+/* Write the next entry of the available ring without advancing the index. */
 static void name_slot(struct guest *guest, int entry, uint16_t slot)
 {
 	struct vring *ring = tx(guest);
@@ -169,7 +169,7 @@ ATTACK(with_a_header_in_pieces_of_a_byte)
 	return 1;
 }
 
-/* Nobody has agreed on indirect tables. */
+/* Indirect tables were not negotiated. */
 ATTACK(with_a_table_of_their_own)
 {
 	struct vring_desc *table = (void *)(uintptr_t)buffer(guest, 1);
@@ -264,7 +264,7 @@ ATTACK(in_memory_that_cannot_be_read)
 	return 1;
 }
 
-/* ---- and the others ---- */
+/* ---- the tests ---- */
 
 FIXTURE_SETUP(attack_rings)
 {
@@ -284,7 +284,7 @@ FIXTURE_TEARDOWN(attack_rings)
 	scene_stop(&self->scene);
 }
 
-/* False if there is nothing to attack with. */
+/* Returns false if the attack cannot be set up. */
 static bool attack(struct guest *guest, attack_fn prepare)
 {
 	uint16_t *idx = &tx(guest)->avail->idx, next = *idx;
@@ -292,7 +292,7 @@ static bool attack(struct guest *guest, attack_fn prepare)
 
 	memset((void *)(uintptr_t)buffer(guest, 0), 0xff, GUEST_BUFFER);
 	count = prepare(guest);
-	/* The ring itself may be out of reach now. */
+	/* The ring itself may be inaccessible now. */
 	if (count && prepare != in_memory_that_cannot_be_read)
 		__atomic_store_n(idx, next + count, __ATOMIC_RELEASE);
 	if (!count || eventfd_write(guest->queues[GUEST_TX].kick, 1))
@@ -314,7 +314,7 @@ TEST_F(attack_rings, harm_nobody)
 	EXPECT_EQ(0, harm(scene));
 	EXPECT_TRUE(quiet(listener));
 
-	/* Nothing of it is in the way of a new VM with that CID. */
+	/* A new VM can take the CID and works. */
 	guest_stop(&scene->liar);
 	guest_stop(&self->near);
 	ASSERT_EQ(0, guest_in(&scene->liar, scene->ns[L0], OTHER_CID));

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A tenant who is root in a user namespace of its own, with a local network
- * namespace: each row of the table is a way out that it tries, with the error that
- * it ends with. It has inherited descriptors from root, which is more than it
- * should have.
+ * A tenant is root in its own user namespace, with a local network namespace.
+ * Each row of the table is an attempt to escape, with the expected error. The
+ * tenant has inherited file descriptors from root, more than it should have.
  *
  *	init: listeners, a connection, a VM	L0: likewise
- *	  tenant (a mere user outside)
+ *	  tenant (an unprivileged user outside)
  *	    user namespace, network namespace: local
  */
 #define _GNU_SOURCE
@@ -31,12 +30,12 @@
 #define SUCCEEDED 0
 
 /**
- * struct prey - what the tenant is after
- * @ns: namespaces that it is not in
+ * struct prey - targets of the tenant
+ * @ns: foreign namespaces
  * @sysctl: child_ns_mode of init, opened for writing by root
  * @pair: a connection in init
- * @listener: stream and seqpacket, in init and in L0
- * @vm: in init, with CID
+ * @listener: stream and seqpacket listeners, in init and in L0
+ * @vm: a VM in init, with CID
  * @root: a process of root
  */
 struct prey {
@@ -54,7 +53,7 @@ static int user_root(void *unused)
 	return become_root_of_a_user_namespace(CLONE_NEWNET) ? 1 : 0;
 }
 
-/* For the attacks. */
+/* for the attack functions */
 static const struct prey *prey;
 
 FIXTURE(attack_tenant)
@@ -62,7 +61,7 @@ FIXTURE(attack_tenant)
 	struct prey prey;
 };
 
-/* Returns the errno that it ends with, as an exit status. */
+/* Returns the errno of the attempt as exit status. */
 typedef int (*attack_fn)(void);
 
 FIXTURE_VARIANT(attack_tenant)
@@ -94,7 +93,7 @@ static int connects(int type, unsigned int cid, unsigned int port)
 	return sock < 0 ? -sock : SUCCEEDED;
 }
 
-/* ---- by namespaces ---- */
+/* ---- attempts by namespaces ---- */
 
 ATTACK(enters_init_by_a_descriptor, EPERM)
 {
@@ -141,7 +140,7 @@ ATTACK(writes_its_own_mode, EACCES)
 	return error_of(open("/proc/sys/net/vsock/ns_mode", O_WRONLY));
 }
 
-/* ---- by processes and modules ---- */
+/* ---- attempts by processes and modules ---- */
 
 ATTACK(takes_a_descriptor_from_roots_process, EPERM)
 {
@@ -160,7 +159,7 @@ ATTACK(reads_which_vm_roots_process_has, EACCES)
 	return error_of(open(path, O_RDONLY));
 }
 
-/* ENOSYS: a kernel without modules. */
+/* ENOSYS: a kernel without module support. */
 ATTACK_OR(unloads_the_module, EPERM, ENOSYS)
 {
 	return -module_try_unload("vsock");
@@ -171,7 +170,7 @@ ATTACK_OR(loads_a_module, EPERM, ENOSYS)
 	return error_of(syscall(SYS_init_module, "", 0, "child_ns_mode=global"));
 }
 
-/* ---- by sockets ---- */
+/* ---- attempts by sockets ---- */
 
 ATTACK(connects_to_a_listener_of_init, ECONNRESET)
 {
@@ -227,13 +226,13 @@ ATTACK(binds_the_cid_of_inits_vm, EADDRNOTAVAIL)
 	return -bind_in(ns_here(), CID, PORT);
 }
 
-/* ---- by BPF: what could redirect between any sockets is not for tenants ---- */
+/* ---- attempts by BPF programs and maps that redirect between sockets ---- */
 
 static int bpf(int command, union bpf_attr *attr)
 {
 	int err = error_of(syscall(SYS_bpf, command, attr, sizeof(*attr)));
 
-	/* A kernel without BPF refuses it to everybody. */
+	/* A kernel without BPF refuses it to all tasks. */
 	return err == ENOSYS ? EPERM : err;
 }
 
@@ -272,7 +271,7 @@ ATTACK(loads_a_program_that_sees_connections, EPERM)
 	return load(BPF_PROG_TYPE_SOCK_OPS);
 }
 
-/* ---- the others ---- */
+/* ---- the tests ---- */
 
 FIXTURE_SETUP(attack_tenant)
 {
@@ -283,7 +282,7 @@ FIXTURE_SETUP(attack_tenant)
 	if (!why)
 		why = cannot_make_vms();
 	if (!why && in_a_child(user_root, NULL))
-		why = "users may not make user namespaces here";
+		why = "users may not create user namespaces here";
 	if (why)
 		SKIP(return, "%s", why);
 	own->root = getpid();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VM cannot touch the connections of another, whatever its guest sends.
+ * A guest cannot affect the connections of another VM by forged packets.
  *
- * The liar (guest_scene.h) knows the CID and the ports of the connection between
- * the host and the victim. It uses its own CID or that of the victim, and it is
- * in the same scope or in another one.
+ * The liar (guest_scene.h) knows the CID and the ports of the connection
+ * between the host and the victim. It uses its own CID or the victim's, in the
+ * same scope or in another one.
  */
 #include <endian.h>
 #include <string.h>
@@ -64,7 +64,7 @@ FIXTURE_TEARDOWN(guest_lies)
 
 /* ---- steps ---- */
 
-/* They all say that there is no room: who believes one sends nothing any more. */
+/* All of them advertise no buffer space: a host that believes one stops sending. */
 static int tell_all_lies(struct scene *self, bool forges_cid)
 {
 	uint64_t cid = forges_cid ? CID : OTHER_CID;
@@ -84,7 +84,7 @@ static int tell_all_lies(struct scene *self, bool forges_cid)
 	return 0;
 }
 
-/* ---- promises ---- */
+/* ---- tests ---- */
 
 TEST_F(guest_lies, do_not_reach_a_client_that_is_connecting)
 {
@@ -96,7 +96,7 @@ TEST_F(guest_lies, do_not_reach_a_client_that_is_connecting)
 	EXPECT_EQ(0, harm(&self->scene));
 }
 
-/* The next VM with its CID knows the ports, be it that it was resumed from a snapshot. */
+/* The next VM with the CID knows the ports, as after a resume from a snapshot. */
 TEST_F(guest_lies, do_not_complete_a_connect_whose_vm_went)
 {
 	struct virtio_vsock_hdr hdr;
@@ -111,7 +111,7 @@ TEST_F(guest_lies, do_not_complete_a_connect_whose_vm_went)
 				     sizeof(payload)));
 }
 
-/* The VM that was meant is there, but another one has its CID now. */
+/* The intended VM still runs, but another one has its CID now. */
 TEST_F(guest_lies, do_not_complete_a_connect_to_the_vm_that_had_the_cid)
 {
 	struct virtio_vsock_hdr hdr;
@@ -163,7 +163,7 @@ TEST_F(guest_lies, do_not_reach_a_listener)
 	close(listener);
 }
 
-/* The door for all this: a request under another's CID is nobody's. */
+/* A request with a foreign source CID belongs to no VM and must be refused. */
 TEST_F(guest_lies, do_not_connect_under_a_foreign_cid)
 {
 	int listener = listen_in(self->scene.ns[INIT], SOCK_STREAM, VMADDR_CID_ANY, PORT);

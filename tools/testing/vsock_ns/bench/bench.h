@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the works of vsock_bench share: clocks, results, limits.
+ * Shared by the benchmarks of vsock_bench: clocks, results, limits.
  *
- * A result is one line, "sample WORK N VALUE". Medians are for those who read
- * them: here nothing is left out and nothing is smoothed.
+ * A result is one line, "sample WORK N VALUE". The program prints every sample;
+ * its readers compute medians.
  *
- * Two clocks. In a machine whose clock counts instructions (QEMU's -icount
- * shift=0, one CPU) both count instructions:
+ * There are two clocks. Both count instructions on a machine with one CPU whose
+ * clock does so (QEMU's -icount shift=0):
  *
- *	now_ns()	all that passes, idle time too. For works that never wait;
- *			section_end() watches over them.
- *	busy_ns()	the CPU time of all tasks of the machine, kernel threads
- *			too, the idle task not. For works that wait, for a grace
- *			period of RCU as a rule. Soft interrupts that hit the idle
- *			task are not in it: boot with rcutree.use_softirq=0, and
- *			RCU's callbacks are.
+ *	now_ns()	All time that passes, also idle time. For benchmarks that
+ *			never wait, which section_end() checks.
+ *	busy_ns()	CPU time of all tasks of the machine, including kernel
+ *			threads and excluding the idle task. For benchmarks that
+ *			wait, usually for a grace period of RCU. Excludes softirqs
+ *			that interrupt the idle task: boot with
+ *			rcutree.use_softirq=0 to count RCU callbacks.
  */
 #ifndef VSOCK_BENCH_H
 #define VSOCK_BENCH_H
@@ -26,18 +26,18 @@
 
 #include "vsock_ns_util.h"
 
-/* A run is this many operations; the sample is their mean. */
+/* A sample is the mean of this many operations. */
 #define REPS 100
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /**
- * struct options - what every work is told
- * @runs: how many samples of each kind
- * @local: tenants are local namespaces of their own; else all are in init
- * @profile: say also where the instructions went
- * @argc: how many arguments are left, as a rule the Ns
- * @argv: these arguments
+ * struct options - options of all benchmarks
+ * @runs: number of samples of each kind
+ * @local: a local namespace per tenant, else all tenants are in init
+ * @profile: print a profile of the instructions, too
+ * @argc: number of remaining arguments, usually the values of N
+ * @argv: the remaining arguments
  */
 struct options {
 	int runs;
@@ -51,8 +51,8 @@ struct options {
 
 /**
  * struct slabs - all slab caches of the kernel
- * @count: how many there are
- * @slab: name, objects in use, bytes of each
+ * @count: number of entries in @slab
+ * @slab: name, objects in use and object size of each
  */
 struct slabs {
 	int count;
@@ -63,7 +63,7 @@ struct slabs {
 	} slab[MAX_SLABS];
 };
 
-/* One function a work; main.c has their table. */
+/* One function per benchmark; see the table in main.c. */
 void work_connections(const struct options *opt);
 void work_tenants(const struct options *opt);
 void work_vm_close(const struct options *opt);
@@ -76,7 +76,7 @@ void work_parallel(const struct options *opt);
 void work_latency(const struct options *opt);
 void work_dump(const struct options *opt);
 
-/* A bench has no plan for failure: these end the program. */
+/* Errors end the program. */
 #define fail(fmt, ...) \
 	(fprintf(stderr, "vsock_bench: error: " fmt "\n", ##__VA_ARGS__), exit(1))
 int must(int result, const char *what);		/* result < 0: -errno */
@@ -94,7 +94,7 @@ uint64_t busy_ns(void);
 uint64_t busy_since(uint64_t before);
 void settle(unsigned int milliseconds);
 
-/* Around what is measured: it must not wait, and may be profiled. */
+/* Enclose the measured section, which must not wait. Profiled if enabled. */
 void section_begin(const struct options *opt);
 void section_end(const char *work, long n, long operations);
 void profile_begin(void);
@@ -105,17 +105,17 @@ void many_files(void);
 void run_on(int cpu);
 void modules(bool load);
 
-/* Memory: objects in use are exact, as caches are emptied of free ones first */
+/* Memory: counts of objects are exact, as free objects are released first */
 void slab_look(struct slabs *slabs);
 const struct slab *slab_named(const struct slabs *slabs, const char *name);
 long slab_growth(const struct slabs *before, const struct slabs *now, const char *name);
 
-/* Numbers; those of dice() are the same in every run of the program */
+/* Numbers; dice() returns the same sequence in each run of the program */
 int by_size(const void *a, const void *b);
 uint32_t dice(uint32_t sides);
 long positive(const char *text);
 
-/* A stream socket, as plain as it can be */
+/* Sockets, namespaces and memory */
 int plain_socket(int flags);
 void connect_accept(struct pair *pair, int listener, unsigned int port);
 void round_trip(const struct pair *pair);

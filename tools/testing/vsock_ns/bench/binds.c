@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Beside N bound sockets: binding to a free port that the kernel chooses.
+ * bind() to a free port chosen by the kernel, beside N bound sockets.
  */
 #include <unistd.h>
 
@@ -14,7 +14,7 @@ static int bound(void)
 	return sock;
 }
 
-/* What it costs to look at the clock twice, when nothing comes between. */
+/* Cost of reading the clock twice. */
 static uint64_t clock_cost(void)
 {
 	uint64_t least = UINT64_MAX, begin, passed;
@@ -29,7 +29,7 @@ static uint64_t clock_cost(void)
 	return least;
 }
 
-/* bind() alone, one at a time: N stays what it is. */
+/* Measure bind() alone, with one socket at a time, so that N stays constant. */
 static double binds(void)
 {
 	uint64_t passed = 0, begin;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Beside N connections to one port: a round trip on one of them, and making
- * and ending another.
+ * Beside N connections to one port: a round trip on one of them; opening and
+ * closing another one.
  */
 #include <unistd.h>
 
@@ -34,7 +34,7 @@ static double round_trips(const struct pair *pair)
 	return (now_ns() - begin) / (double)REPS;
 }
 
-/* As accepting waits for the client, closing is left to run behind. */
+/* accept() waits for the client; close() may finish in the background. */
 static double connects(int listener)
 {
 	uint64_t begin = now_ns();

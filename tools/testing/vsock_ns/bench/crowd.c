@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tenants beside each other, on two CPUs and by the clock on the wall: two that
- * stream at once against one alone, and a round trip while another streams.
+ * Concurrent tenants on two CPUs, by wall-clock time: two streams against one,
+ * and a round trip beside a stream.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -70,7 +70,7 @@ static void stream_stop(struct stream *s)
 	close(s->pair.server);
 }
 
-/* MB/s of one or two streams together, each on the CPU given for it. */
+/* Returns the throughput in MB/s of @n streams, each on its CPU. */
 static double streams(const int ns[2], const int cpu[2], int n)
 {
 	struct stream s[2];
@@ -92,7 +92,7 @@ static double streams(const int ns[2], const int cpu[2], int n)
 	return bytes * 1e9 / begin / MB;
 }
 
-/* Not opt->runs, which is for what counts instructions. */
+/* opt->runs is meant for benchmarks that count instructions. */
 #define RUNS 3
 
 void work_parallel(const struct options *opt)

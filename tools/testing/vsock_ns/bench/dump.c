@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dumping all sockets by sock_diag, as ss does, while others come and go: each
- * socket that lives through a dump must be in it once. Of N sockets a tenth are
- * connections, the others bound or not.
+ * Dump all sockets by sock_diag, like ss, while other sockets come and go. Each
+ * socket that exists during the whole dump must be in it once. Of N sockets, a
+ * tenth are connected, the others bound or unbound.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -66,7 +66,7 @@ static void hold_all(long n)
 	qsort(held, count, sizeof(*held), by_inode);
 }
 
-/* Unbound sockets, bound ones and connections, in all parts of the tables. */
+/* Create and close unbound, bound and connected sockets all over the tables. */
 static int churn(void *arg)
 {
 	int here = ns_here();
@@ -132,10 +132,10 @@ void work_dump(const struct options *opt)
 	int i;
 
 	if (opt->argc != 1)
-		fail("dump: how many sockets?");
+		fail("dump: wrong number of arguments: expected the number of sockets");
 	many_files();
 	hold_all(positive(opt->argv[0]));
-	progress("dump: %ld sockets are there", count);
+	progress("dump: %ld sockets created", count);
 	begin = now_ns();
 	dump_all();
 	report("dump/milliseconds", count, (now_ns() - begin) / 1e6);
@@ -149,6 +149,6 @@ void work_dump(const struct options *opt)
 	}
 	must_errno(kill(pid, SIGKILL), "stopping the churn");
 	if (finish(pid) != -EINTR)
-		fail("the churn had ended before");
+		fail("the churn has ended early");
 	progress("dump: %d dumps under churn", opt->runs);
 }

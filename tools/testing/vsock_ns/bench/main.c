@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vsock_bench: one program, a work each. See bench.h for what it prints and
- * Documentation/project/benchmarks.md for what it means.
+ * vsock_bench: one program with all benchmarks. See bench.h for the output and
+ * Documentation/project/benchmarks.md for its meaning.
  */
 #include <string.h>
 #include <unistd.h>
@@ -18,15 +18,15 @@ static const struct {
 	  work_connections },
 	{ "tenants", "N...", "connect over loopback and to a VM in one of N namespaces",
 	  work_tenants },
-	{ "vm-close", "N...", "closing a VM beside N others, a connection each", work_vm_close },
+	{ "vm-close", "N...", "close a VM beside N others, all connected", work_vm_close },
 	{ "binds", "N...", "bind to a free port beside N bound sockets", work_binds },
-	{ "stream", "", "what a byte costs, messages of 64 to 65536 bytes", work_stream },
-	{ "netns", "", "what the modules add to creating and deleting a namespace", work_netns },
-	{ "netns-slab", "", "what they add to the slab memory of a namespace", work_netns_slab },
-	{ "memory", "N...", "bytes a socket, with N of them", work_memory },
-	{ "parallel", "", "two tenants that stream, against one (two CPUs)", work_parallel },
-	{ "latency", "", "a round trip while another streams (two CPUs)", work_latency },
-	{ "dump", "N", "sock_diag of N sockets while others come and go (two CPUs)", work_dump },
+	{ "stream", "", "instructions per byte, messages of 64 to 65536 bytes", work_stream },
+	{ "netns", "", "cost of the modules in creating and deleting a namespace", work_netns },
+	{ "netns-slab", "", "slab memory of the modules per namespace", work_netns_slab },
+	{ "memory", "N...", "bytes per socket, with N sockets", work_memory },
+	{ "parallel", "", "two streaming tenants against one (two CPUs)", work_parallel },
+	{ "latency", "", "a round trip beside a stream (two CPUs)", work_latency },
+	{ "dump", "N", "sock_diag dumps of N sockets beside churn (two CPUs)", work_dump },
 };
 
 static void print_help(FILE *f)
@@ -34,9 +34,9 @@ static void print_help(FILE *f)
 	size_t i;
 
 	fputs("usage: vsock_bench [-lp] [-r RUNS] WORK [N...]\n"
-	      "  -l       tenants are local namespaces, not all in init\n"
-	      "  -p       a profile too: lines of profile WORK N INSTRUCTIONS FUNCTION\n"
-	      "  -r RUNS  samples of each kind (7)\n", f);
+	      "  -l       use a local namespace per tenant, not init for all\n"
+	      "  -p       print a profile, too: profile WORK N INSTRUCTIONS FUNCTION\n"
+	      "  -r RUNS  number of samples of each kind (7)\n", f);
 	for (i = 0; i < ARRAY_SIZE(works); i++)
 		fprintf(f, "  %-12s %-5s %s\n", works[i].name, works[i].args, works[i].about);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a socket takes: the object itself, and what the kernel has more in use
- * with N sockets, divided by N: objects of slab caches, and all pages that it
- * allocated (tables, too). Files and inodes, which every socket has, are in both.
+ * Memory per socket: the size of the object itself, and the growth of kernel
+ * memory with N sockets, divided by N. The latter counts slab objects, or all
+ * allocated pages including tables. Both include the file and the inode of a
+ * socket.
  */
 #include <string.h>
 #include <unistd.h>
@@ -101,5 +102,5 @@ void work_memory(const struct options *opt)
 	for (i = 0; i < opt->argc; i++)
 		for (k = 0; k < ARRAY_SIZE(kinds); k++)
 			measure(&kinds[k], positive(opt->argv[i]), listener);
-	progress("memory: bytes a socket");
+	progress("memory: bytes per socket");
 }

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the vsock modules add to creating and deleting a network namespace: the
- * instructions of their per-namespace callbacks, as the function_graph tracer
- * of the kernel times them.
+ * Cost of the vsock modules in creating and deleting a network namespace: the
+ * instructions of their per-namespace callbacks, timed by the function_graph
+ * tracer of the kernel.
  *
- * With modules minus without would be plainer, but the rest of a namespace,
- * 1.7 million instructions, varies by more than what is looked for. So:
+ * The difference with and without modules would be simpler. But the rest of a
+ * namespace takes 1.7 million instructions, and varies by more than the result.
+ * So the callbacks are timed:
  *
- *	creating   each ops_init() that runs one of the modules' functions, which
- *		   has the allocation of the per-namespace memory in it. They are
- *		   found by their place in the sequence, and timed without anything
- *		   else being traced below them.
- *	deleting   the modules' own functions.
+ *	creating   Each ops_init() that runs a function of the modules, including
+ *		   its allocation of the per-namespace memory. These calls are
+ *		   identified by their position in the sequence, and timed
+ *		   without tracing any function below them.
+ *	deleting   The functions of the modules.
  *
- * The tracer's own cost is taken off: it is what the shortest call takes.
+ * The tracer's own cost, the duration of the shortest call, is subtracted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,7 +25,7 @@
 
 #include "bench.h"
 
-/* What the kernel calls for each module's part of a new namespace. */
+/* The function that the kernel calls for each per-namespace operation. */
 #define CREATE "ops_init"
 
 #define TRACING "/sys/kernel/tracing/"
@@ -38,7 +39,7 @@ static const char *const module_names[] = {
 	"vsock", "vsock_loopback", "vhost_vsock", "vsock_diag", "vmw_vsock_virtio_transport_common",
 };
 
-/* One call in the trace; a leaf has its duration on its one line. */
+/* One call in the trace; a leaf function has its duration on its only line. */
 struct call {
 	char name[NAME_LEN];
 	double ns;
@@ -50,7 +51,7 @@ struct call {
 
 /* ---- the tracer ---- */
 
-/* The kernel takes a word at a time. */
+/* The kernel accepts one word per write. */
 static void put(int fd, const char *file, const char *text)
 {
 	size_t len = strlen(text);
@@ -79,7 +80,7 @@ static void set(const char *file, const char *text)
 	close(fd);
 }
 
-/* In one go: an empty filter, were it seen, would stand for all functions. */
+/* Keep the file open for all writes: an empty filter would trace all functions. */
 static void trace_functions(const char *name, bool of_modules)
 {
 	int fd = open_file("set_ftrace_filter");
@@ -142,7 +143,7 @@ static bool parse(const char *line, struct call *call)
 	return true;
 }
 
-/* Calls @see for each line of the trace. */
+/* Call @see for each line of the trace. */
 static void read_trace(void (*see)(const struct call *call))
 {
 	FILE *f = fopen(TRACING "trace", "r");
@@ -161,12 +162,12 @@ static void read_trace(void (*see)(const struct call *call))
 	fclose(f);
 }
 
-/* ---- which calls are the modules' ---- */
+/* ---- identifying the calls of the modules ---- */
 
 static struct {
-	int places;			/* calls of ops_init() for a namespace */
-	bool ours[MAX_PLACES];		/* those that run a function of the modules */
-	char names[MAX_NAMES * NAME_LEN];/* the modules' functions in deleting */
+	int places;			/* calls of ops_init() per namespace */
+	bool ours[MAX_PLACES];		/* calls that run a function of the modules */
+	char names[MAX_NAMES * NAME_LEN];/* modules' functions on deletion */
 } found;
 
 static void learn_creating(const struct call *call)
@@ -209,11 +210,11 @@ static void learn(int parent)
 	read_trace(learn_deleting);
 }
 
-/* ---- what they cost ---- */
+/* ---- measuring the calls ---- */
 
 static struct {
-	double ns;			/* in all calls that count */
-	double least;			/* of any call */
+	double ns;			/* sum of all counted calls */
+	double least;			/* shortest call of all */
 	long counted;
 	long calls;
 } sum;
@@ -254,7 +255,7 @@ static double creating(int parent, int *ns)
 	return (sum.ns - sum.counted * sum.least) / BATCH;
 }
 
-/* The tracer's cost is known from creating. */
+/* The tracer's cost is known from the measurement of creation. */
 static double deleting(const int *ns)
 {
 	double least = sum.least;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the vsock modules add to the slab memory of a network namespace: with
- * them minus without, turn by turn on one kernel. It loads and unloads them.
+ * Slab memory of the vsock modules per network namespace: the difference with
+ * and without them, alternating on one kernel. Loads and unloads the modules.
  */
 #include <math.h>
 #include <unistd.h>
@@ -10,10 +10,10 @@
 
 #define HELD 250
 
-/* What is freed late, by kfree_rcu() as a rule, is gone then; idle time is free. */
+/* Time for deferred frees, mostly kfree_rcu(); idle time costs no instructions. */
 #define QUIET_MS 20000
 
-/* What HELD namespaces add to each cache: from @before to @held. */
+/* Growth of each cache by HELD namespaces, from @before to @held. */
 struct growth {
 	struct slabs before;
 	struct slabs held;
@@ -37,8 +37,8 @@ static void measure(struct growth *growth, bool local)
 }
 
 /*
- * A namespace has a whole number of objects in each cache; what is left over is
- * what else came and went on the machine.
+ * A namespace has a whole number of objects in each cache. The remainder
+ * belongs to other activity on the machine.
  */
 static long share(const struct growth *without, const struct growth *with)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where the instructions of a section go: the kernel's own sampling (the
- * cpu-clock event of perf), put down to functions by /proc/kallsyms. Where a
- * clock tick is an instruction, a sample stands for PERIOD instructions.
+ * Profile the instructions of a section: samples of the kernel's cpu-clock perf
+ * event, assigned to functions by /proc/kallsyms. If a clock tick is an
+ * instruction, a sample stands for PERIOD instructions.
  *
- * A function that runs with interrupts off is not hit: its share goes to where
- * they come on again.
+ * No sample hits a function with interrupts disabled. Its share goes to the
+ * function that enables them.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 
 #include "bench.h"
 
-#define PERIOD 5003		/* prime: no beat with what is measured */
+#define PERIOD 5003		/* prime, so not in step with the measured code */
 #define RING_BYTES (16 << 20)
 #define SHOWN 45
 
@@ -69,7 +69,7 @@ static void load_functions(void)
 		functions[count++] = fn;
 	}
 	if (!count || !functions[0].address)
-		fail("/proc/kallsyms tells no addresses");
+		fail("/proc/kallsyms shows no addresses");
 	fclose(f);
 	qsort(functions, count, sizeof(*functions), by_address);
 }
@@ -89,7 +89,7 @@ static struct function *function_at(uint64_t address)
 	return &functions[low];
 }
 
-/* Or else the kernel leaves out samples to keep itself quick. */
+/* Raise a limit, or the kernel would throttle the samples. */
 static void allow(const char *path, const char *value)
 {
 	FILE *f = fopen(path, "w");
@@ -110,8 +110,8 @@ void profile_begin(void)
 	};
 	size_t size = RING_BYTES + sysconf(_SC_PAGESIZE);
 
-	/* Without a limit of time, which another section may have taken away, the
-	 * rate cannot be changed.
+	/* The rate can be changed only while a time limit is set. An earlier
+	 * section may have removed the limit.
 	 */
 	allow("/proc/sys/kernel/perf_cpu_time_max_percent", "25");
 	allow("/proc/sys/kernel/perf_event_max_sample_rate", "1000000");
@@ -124,7 +124,7 @@ void profile_begin(void)
 		fail("the ring of perf: %s", strerror(errno));
 }
 
-/* Returns how many were in user space. */
+/* Returns the number of samples in user space. */
 static long count_hits(void)
 {
 	const char *data = (const char *)ring + ring->data_offset;
@@ -132,7 +132,7 @@ static long count_hits(void)
 	const struct perf_event_header *record;
 	long user = 0;
 
-	/* Records are multiples of 8 bytes, and so is the address. */
+	/* Records and their positions are multiples of 8 bytes. */
 	for (at = 0; at < end; at += record->size) {
 		record = (const void *)(data + at);
 		if (record->type == PERF_RECORD_LOST)

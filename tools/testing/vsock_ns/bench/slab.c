@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel's memory is used for: see bench.h.
+ * Slab caches of the kernel: see bench.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -29,7 +29,7 @@ void slab_look(struct slabs *slabs)
 	fclose(f);
 }
 
-/* NULL: there is none of this name. */
+/* Returns NULL if there is no cache @name. */
 const struct slab *slab_named(const struct slabs *slabs, const char *name)
 {
 	int i;
@@ -40,7 +40,7 @@ const struct slab *slab_named(const struct slabs *slabs, const char *name)
 	return NULL;
 }
 
-/* How many more objects there are, in @now than @before. */
+/* Returns the growth in objects from @before to @now. */
 long slab_growth(const struct slabs *before, const struct slabs *now, const char *name)
 {
 	const struct slab *a = slab_named(before, name);

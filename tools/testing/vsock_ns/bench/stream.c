@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a byte costs on a stream over loopback, in the shape of vsock_perf: one
- * process sends as fast as it can, another receives, both with buffers of one
+ * Instructions per byte of a stream over loopback, as in vsock_perf: one
+ * process sends as fast as possible, another receives, both with buffers of one
  * message.
  */
 #include <signal.h>
@@ -39,7 +39,7 @@ static void receive(int sock, size_t size, size_t bytes)
 	while (bytes) {
 		done = recv(sock, buffer, size < bytes ? size : bytes, 0);
 		if (must_errno(done, "recv") == 0)
-			fail("the stream has ended early");
+			fail("the stream ended early");
 		bytes -= done;
 	}
 }
@@ -50,7 +50,7 @@ static double per_byte(const struct pair *pair, size_t size, size_t bytes)
 	uint64_t begin;
 	pid_t pid = start(sender, &flood);
 
-	/* Forking is over when the first message is here. */
+	/* The sender has been forked once the first message arrives. */
 	receive(pair->server, size, size);
 	begin = now_ns();
 	receive(pair->server, size, bytes - size);
@@ -60,7 +60,7 @@ static double per_byte(const struct pair *pair, size_t size, size_t bytes)
 	return begin / (double)(bytes - size);
 }
 
-/* N is the size of a message. */
+/* N is the message size. */
 void work_stream(const struct options *opt)
 {
 	static const struct { size_t size, bytes; } kinds[] = {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * N tenants, each with a listener on one and the same port and a VM with CID 3,
- * in a local namespace each. Connecting in one of them: over loopback to its
- * listener, and to its VM.
+ * N tenants, each in a local namespace with a listener on the same port and a
+ * VM with CID 3. Measures connect() in one namespace, over loopback to the
+ * listener and to the VM.
  *
- * Where there are no local namespaces, all are in init: one listener, and VMs
- * with a CID each.
+ * Without local namespaces, all tenants are in init, with one listener and a
+ * CID per VM.
  *
- * No guest runs: what counts is finding the VM. 6.12 queues the request for it,
- * 7.3 refuses (EHOSTUNREACH); to close the socket is part of the count.
+ * No guest runs, as only the lookup of the VM matters. Linux 6.12 queues the
+ * request, 7.3 refuses it with EHOSTUNREACH. The result includes close().
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,7 +37,7 @@ static struct tenant tenant_new(const struct options *opt)
 		t.listener = must(listen_in(t.ns, SOCK_STREAM, VMADDR_CID_ANY, PORT), "listen");
 	else
 		t.listener = tenants[0].listener;
-	must(vm_with_cid(t.ns, t.cid), "giving a VM its CID");
+	must(vm_with_cid(t.ns, t.cid), "assigning a CID to a VM");
 	return t;
 }
 
@@ -99,7 +99,7 @@ static void measure(const struct options *opt, const char *oldest, const char *r
 		report(random, count, connects(&tenants[dice(count)]));
 	}
 	section_end(oldest, count, 2L * opt->runs * REPS);
-	/* Connections that were given up go when their time is over. */
+	/* Abandoned connections are freed when they time out. */
 	settle(5000);
 }
 
@@ -112,7 +112,7 @@ void work_tenants(const struct options *opt)
 	for (i = 0; i < opt->argc; i++) {
 		grow_to(opt, positive(opt->argv[i]));
 		settle(5000);
-		/* In init there is one listener, however many VMs. */
+		/* init has one listener, regardless of the number of VMs. */
 		if (opt->local || count == 1)
 			measure(opt, "namespace/oldest", "namespace/random", connects_here);
 		measure(opt, "vm/oldest", "vm/random", connects_to_vm);

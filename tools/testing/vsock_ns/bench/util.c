@@ -16,7 +16,7 @@
 #define NS_PER_S 1000000000ull
 #define NS_PER_MS 1000000ull
 
-/* What one may be off without having waited: two units of /proc/stat. */
+/* Tolerated idle time without waiting: two units of /proc/stat. */
 #define IDLE_GRACE_NS 20000000ull
 
 int must(int result, const char *what)
@@ -54,7 +54,7 @@ static void sleep_ns(uint64_t ns)
 	nanosleep(&t, NULL);
 }
 
-/* The scheduler's sum for this CPU: what tasks other than idle have had. */
+/* Returns the scheduler's sum for this CPU: the time of all tasks except idle. */
 static uint64_t cpu_time(void)
 {
 	unsigned long long sum;
@@ -62,14 +62,14 @@ static uint64_t cpu_time(void)
 
 	if (!f || fscanf(f, "version %*d timestamp %*u cpu0 %*u %*u %*u %*u %*u %*u %llu",
 			 &sum) != 1)
-		fail("/proc/schedstat tells no CPU time: the kernel needs CONFIG_SCHEDSTATS");
+		fail("/proc/schedstat shows no CPU time: the kernel needs CONFIG_SCHEDSTATS");
 	fclose(f);
 	return sum;
 }
 
 /*
- * A task's share is added when it leaves the CPU: so leave it. The next share
- * begins when it returns.
+ * The scheduler adds the share of a task when the task leaves the CPU, so sleep
+ * first. The next share starts when the task returns.
  */
 uint64_t busy_ns(void)
 {
@@ -77,7 +77,7 @@ uint64_t busy_ns(void)
 	return cpu_time();
 }
 
-/* Without what two looks at the clock cost by themselves. */
+/* Subtracts the cost of reading the clock twice. */
 uint64_t busy_since(uint64_t before)
 {
 	static uint64_t cost = UINT64_MAX;
@@ -94,7 +94,7 @@ uint64_t busy_since(uint64_t before)
 	return passed > cost ? passed - cost : 0;
 }
 
-/* Costs nothing where the clock counts instructions: it leaps over idle time. */
+/* Costs nothing if the clock counts instructions, as it skips idle time. */
 void settle(unsigned int milliseconds)
 {
 	sleep_ns(milliseconds * NS_PER_MS);
@@ -106,7 +106,7 @@ static uint64_t idle_time(void)
 	FILE *f = fopen("/proc/stat", "r");
 
 	if (!f || fscanf(f, "cpu %*u %*u %*u %llu", &ticks) != 1)
-		fail("/proc/stat does not tell the idle time");
+		fail("/proc/stat does not show the idle time");
 	fclose(f);
 	return ticks * (NS_PER_S / sysconf(_SC_CLK_TCK));
 }
@@ -127,7 +127,7 @@ void section_end(const char *work, long n, long operations)
 	unsigned long long idle = idle_time() - idle_before;
 
 	if (idle > IDLE_GRACE_NS)
-		fail("%s waited for %llu ns: its time is no number of instructions",
+		fail("%s waited for %llu ns: its time does not count instructions",
 		     work, idle);
 	if (profiled)
 		profile_end(work, n, operations);
@@ -159,14 +159,14 @@ void modules(bool load)
 
 	if (system(command))
 		fail("%s", command);
-	/* modprobe leaves what is in use without a word. */
+	/* modprobe does not report a module that stays in use. */
 	if (load != !access("/sys/module/vsock", F_OK))
 		fail("%s: vsock is %s", command, load ? "not there" : "in use");
 }
 
 /* ---- numbers ---- */
 
-/* For qsort(). */
+/* for qsort() */
 int by_size(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
@@ -190,7 +190,7 @@ long positive(const char *text)
 	long n = strtol(text, &end, 10);
 
 	if (*end || end == text || n < 1)
-		fail("%s: not a number, or less than 1", text);
+		fail("%s: not a number above 0", text);
 	return n;
 }
 
@@ -222,17 +222,17 @@ void round_trip(const struct pair *pair)
 	pass(pair->server, pair->client);
 }
 
-/* Its children are local. */
+/* Returns a namespace whose children are local. */
 int local_parent(void)
 {
 	int parent = must(ns_global(), "making a namespace");
 
 	must(choose_for_children(parent, LOCAL),
-	     "choosing local (is this a kernel with vsock namespaces?)");
+	     "choosing local (does the kernel have vsock namespaces?)");
 	return parent;
 }
 
-/* Where a tenant lives: a local namespace of its own, or init. */
+/* Returns the namespace of a tenant: a new local one, or init. */
 int tenant_namespace(const struct options *opt)
 {
 	static int parent = -1;
@@ -241,10 +241,10 @@ int tenant_namespace(const struct options *opt)
 		return ns_here();
 	if (parent < 0)
 		parent = local_parent();
-	return must(ns_child_of(parent), "making a local namespace");
+	return must(ns_child_of(parent), "creating a local namespace");
 }
 
-/* Between a process and those that it starts. */
+/* Memory shared between a process and its children. */
 void *shared_memory(size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Closing a VM that has one connection, beside N others with one each.
+ * Close a VM with one connection, beside N others with one connection each.
  *
- * All in init, as stock kernels have it. close(2) waits for a grace period of
- * RCU: its cost is the CPU time of all tasks, see bench.h.
+ * All VMs are in init, for comparison with stock kernels. close(2) waits for a
+ * grace period of RCU, so its cost is the CPU time of all tasks, see bench.h.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,10 +16,10 @@
 #define FIRST_OTHER 4
 #define WARM_UP 5
 
-/* Enough for grace periods of RCU and what follows them. */
+/* Enough for grace periods of RCU and the work after them. */
 #define LATER_MS 100
 
-/* From the host to the guest, who accepts; returns the host's socket. */
+/* Connect from the host and accept in the guest; returns the host's socket. */
 static int connection_to(struct guest *guest)
 {
 	struct virtio_vsock_hdr request, response;
@@ -34,7 +34,7 @@ static int connection_to(struct guest *guest)
 	guest_answer(&response, &request, VIRTIO_VSOCK_OP_RESPONSE);
 	must(guest_send(guest, &response, NULL), "the guest's response");
 	if (poll(&p, 1, 10000) != 1 || p.revents != POLLOUT)
-		fail("the connection to a guest did not come up");
+		fail("the connection to a guest was not established");
 	return p.fd;
 }
 
@@ -46,7 +46,7 @@ static void other_vm(long i)
 	connection_to(&guest);
 }
 
-/* What the machine does by itself in the time that is given to a close. */
+/* CPU time of other activity in the time allowed for a close. */
 static uint64_t background_cost(void)
 {
 	uint64_t cost[21], begin;
@@ -61,7 +61,7 @@ static uint64_t background_cost(void)
 	return cost[ARRAY_SIZE(cost) / 2];
 }
 
-/* Until the peer knows, and what is done later has been done. */
+/* Measure until the peer is notified and deferred work has finished. */
 static double close_one(uint64_t background)
 {
 	struct pollfd p = { .events = POLLIN };
@@ -74,7 +74,7 @@ static double close_one(uint64_t background)
 	begin = busy_ns();
 	must(guest_close_device(&victim), "closing a VM");
 	if (poll(&p, 1, 10000) != 1)
-		fail("the peer of a closed VM was not told");
+		fail("the peer of a closed VM was not notified");
 	settle(LATER_MS);
 	passed = busy_since(begin);
 	guest_stop(&victim);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that runs out, at each place where it may: the first allocation under
- * a system call fails, then the second, and so on until the call goes through
- * without a fault. Each time the call says that there is no memory, or does its
- * work all the same, and the next one works. Crashes and leaks are for the
- * kernel's log and for kmemleak to tell (tools/vm/runtests asks it).
+ * Allocation failures: the first allocation of a system call fails, then the
+ * second, and so on until the call succeeds without a fault. Each time, the
+ * call either fails with ENOMEM or succeeds, and the next call succeeds.
+ * Crashes and leaks appear in the kernel log and in kmemleak, which
+ * tools/vm/runtests checks.
  *
- * Only allocations that the module family asked for count, directly or through
- * what it called. Needs CONFIG_FAILSLAB and its stack trace filter; loads and
- * unloads modules, so this program wants a machine of its own.
+ * Only allocations below functions of the module family fail. Needs
+ * CONFIG_FAILSLAB and its stack trace filter. Loads and unloads modules, so the
+ * program needs a VM to itself.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,10 +27,10 @@
 #include "netlink.h"
 #include "vsock_ns_util.h"
 
-#define PATIENCE 900		/* seconds; checkers and emulation take their time */
+#define PATIENCE 900		/* seconds; debug kernels and emulation are slow */
 #define CONVERSATIONS 300
 
-/* ---- the calls ---- */
+/* ---- the tested calls ---- */
 
 static struct {
 	int parent;
@@ -82,7 +82,7 @@ static int bind_to_any_port(void)
 	return bind_in(at.local, VMADDR_CID_ANY, VMADDR_PORT_ANY);
 }
 
-/* From two sockets to data both ways. */
+/* Create two sockets, connect them and exchange data. */
 static int converse(int type)
 {
 	struct pair pair = { -1, -1 };
@@ -218,7 +218,7 @@ FIXTURE_TEARDOWN(fault)
 	close(self->init);
 }
 
-/* No fault at all would mean that nothing was looked at. */
+/* Zero faults would mean that the call was not tested. */
 #define SURVIVES(what, ...) \
 	EXPECT_LT(0, survives(#what, &(struct call) { .run = what, ##__VA_ARGS__ }))
 
@@ -229,7 +229,7 @@ TEST_F_TIMEOUT(fault, entering_a_new_namespace, PATIENCE)
 
 TEST_F_TIMEOUT(fault, entering_a_new_namespace_whoever_lacks_memory, PATIENCE)
 {
-	/* What the parts of others say: /proc/net, the socket for uevents */
+	/* errors of other subsystems: /proc/net, the socket for uevents */
 	SURVIVES(enter_a_new_namespace, .undo = leave_it, .under = "setup_net",
 		 .may = { EEXIST, ENODEV, EINVAL });
 }
@@ -243,7 +243,7 @@ TEST_F_TIMEOUT(fault, sockets, PATIENCE)
 {
 	SURVIVES(make_a_stream_socket, .undo = close_it);
 	SURVIVES(make_a_seqpacket_socket, .undo = close_it);
-	/* the inode */
+	/* for the inode */
 	SURVIVES(make_a_stream_socket, .undo = close_it, .under = "__sys_socket",
 		 .may = { ENFILE });
 }
@@ -264,7 +264,7 @@ TEST_F_TIMEOUT(fault, vms, PATIENCE)
 {
 	SURVIVES(open_a_vm, .undo = close_it);
 	SURVIVES(give_a_cid, .undo = close_it);
-	/* a page of its own, which vhost writes to first */
+	/* for a page that vhost allocates on the first write */
 	SURVIVES(start_a_guest, .undo = stop_the_guest, .may = { EFAULT });
 }
 
@@ -283,14 +283,14 @@ TEST_F_TIMEOUT(fault, lists_of_sockets, PATIENCE)
 
 TEST_F_TIMEOUT(fault, taps, PATIENCE)
 {
-	/* the name of the device in sysfs */
+	/* for the name of the device in sysfs */
 	SURVIVES(make_a_tap, .undo = delete_the_tap, .under = "rtnl_newlink",
 		 .may = { EINVAL });
 }
 
 /*
- * What fails in the workers of loopback and of VMs is no system call's: one
- * allocation in ten, in whatever task. A lost answer is waited for in vain.
+ * Allocations of the loopback and vhost workers belong to no system call: fail
+ * one in ten, in all tasks. A lost answer never arrives, so waits are short.
  */
 static int converse_while_memory_is_short(void)
 {
@@ -339,9 +339,9 @@ TEST_F_TIMEOUT(fault, workers, PATIENCE)
 	guest_stop(&at.guest);
 }
 
-/* ---- loading ---- */
+/* ---- module loading ---- */
 
-/* Where modprobe would take it from. */
+/* Find the file that modprobe would load. */
 static int find_module(const char *name)
 {
 	char command[64];
@@ -357,7 +357,7 @@ static int find_module(const char *name)
 	return err ? -ENOENT : 0;
 }
 
-/* Those behind it in the list go first. */
+/* Unload the modules from the last one down to @first. */
 static int unload_from(size_t first)
 {
 	size_t i;
@@ -381,9 +381,9 @@ FIXTURE_SETUP(load)
 {
 	if (access("/proc/modules", F_OK))
 		SKIP(return, "kernel without modules");
-	/* Else a reference has been lost, by an earlier test for example. */
+	/* Fails if an earlier test has leaked a reference, for example. */
 	ASSERT_EQ(0, unload_from(0));
-	/* one more that each module finds when it is loaded */
+	/* another namespace that exists when the modules are loaded */
 	self->here = ns_here();
 	self->found = ns_global();
 	ASSERT_LE(0, self->found);
@@ -415,7 +415,7 @@ TEST_F_TIMEOUT(load, each_module, PATIENCE)
 	}
 }
 
-/* Skipped as a whole: no kernel of a distribution has what it takes. */
+/* Skip the whole program: distribution kernels lack fault injection. */
 #define main tests_main
 TEST_HARNESS_MAIN
 #undef main

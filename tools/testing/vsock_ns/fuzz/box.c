@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A piece of memory that is a file on the machine outside (QEMU's ivshmem-plain):
- * when the kernel dies, the input that killed it is there. See fuzz.h; the layout
- * is read by tools/vm/fuzz.
+ * Memory backed by a file outside of the VM (QEMU's ivshmem-plain). If the
+ * kernel crashes, the file still has the input that crashed it. See fuzz.h;
+ * tools/vm/fuzz reads this layout.
  */
 #include <fcntl.h>
 #include <glob.h>
@@ -14,12 +14,12 @@
 
 #define SIZE 0x100000
 
-/* All little-endian, as the machine is. */
+/* All fields are little-endian, like the machine. */
 struct box {
 	char magic[8];
-	uint64_t runs;		/* inputs that were run to the end */
-	uint64_t points;	/* of the kernel's coverage */
-	uint64_t busy;		/* the input is being run */
+	uint64_t runs;		/* number of finished inputs */
+	uint64_t points;	/* points of the kernel's coverage */
+	uint64_t busy;		/* nonzero while an input runs */
 	uint64_t size;
 	uint8_t input[SIZE - 64];
 };

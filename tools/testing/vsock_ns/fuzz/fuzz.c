@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the bytes of an input mean: see fuzz.h. The first two choose features and
- * whether the device is started for the guest; then actions follow, each a byte
- * for its kind and what it takes.
+ * Interpretation of the input bytes: see fuzz.h. The first two bytes choose the
+ * features and how the device is started. Actions follow, each a byte for its
+ * kind and its arguments.
  */
 #include <endian.h>
 #include <string.h>
@@ -99,7 +99,7 @@ enum {
 	FORGE_FLAGS = 16, FORGE_LENGTH = 32, FORGE_CREDIT = 64, FORGE_LAYOUT = 128,
 };
 
-/* As a packet of the connection that @last is of, but for what @forge says. */
+/* Build a header on the connection of @last, modified as @forge says. */
 static struct virtio_vsock_hdr header(struct rig *r, struct input *in, uint8_t forge, uint32_t len)
 {
 	struct virtio_vsock_hdr hdr = {
@@ -139,7 +139,7 @@ static struct virtio_vsock_hdr header(struct rig *r, struct input *in, uint8_t f
 
 /* ---- descriptors ---- */
 
-/* Cuts @len bytes at @at into pieces, in the ring or in an indirect table. */
+/* Split @len bytes at @at into pieces, in the ring or in an indirect table. */
 static uint16_t chain(struct rig *r, struct input *in, uint32_t at, uint32_t len)
 {
 	uint8_t how = take8(in);
@@ -214,7 +214,7 @@ static uint64_t some_address(struct input *in)
 	}
 }
 
-/* From here on payload may be anything in the guest's memory. */
+/* From here on, the payload may be any part of the guest's memory. */
 static void raw_descriptor(struct rig *r, struct input *in)
 {
 	unsigned int queue = take8(in) % QUEUES, slot = take8(in) % RING;
@@ -240,7 +240,7 @@ static void raw_available(struct rig *r, struct input *in)
 	rig_kick(r, queue);
 }
 
-/* ---- what a good guest does, to get further ---- */
+/* ---- actions of a correct guest, to reach further states ---- */
 
 static void request(struct rig *r, struct input *in)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * vsock_fuzz: a guest that does what bytes tell it to. libFuzzer finds the bytes.
+ * vsock_fuzz: a guest that is controlled by input bytes, which libFuzzer generates.
  *
- *	fuzz.c		what the bytes mean; the entry of libFuzzer
- *	rig.c		the device, the guest's memory, the rings
+ *	fuzz.c		interpretation of the bytes; the entry point of libFuzzer
+ *	rig.c		the device, the guest's memory and the rings
  *	ioctls.c	ioctls and IOTLB messages in any order
  *	host.c		sockets of the host that the guest talks to
- *	victims.c	others, whom nothing of it may reach
- *	kcov.c		what the kernel went through, for libFuzzer
- *	box.c		what outlives a crash of the kernel
+ *	victims.c	sockets and VMs that the guest must not reach
+ *	kcov.c		coverage of the kernel, for libFuzzer
+ *	box.c		the current input, which survives a kernel crash
  *
- * Each input gets a device of its own, so that it can be replayed by itself. What
- * is not in it is as a well-behaved guest has it: an input of no bytes is a VM
+ * Each input gets a device of its own, so that it can be replayed alone.
+ * Missing bytes select the behaviour of a correct guest: an empty input is a VM
  * that starts and stops.
  */
 #ifndef VSOCK_FUZZ_H
@@ -31,12 +31,12 @@
 
 enum { RX, TX, QUEUES };
 
-/* The guest's memory. Around it nothing is mapped, as the host writes to it
- * wherever it is told to.
+/* The guest's memory. No memory is mapped around it, as the host may be told to
+ * write to any address.
  */
 #define ARENA 0x10000u
 #define GUARD 0x2000000u
-#define GPA 0x100000ull		/* where it is in the guest's own view */
+#define GPA 0x100000ull		/* guest-physical address of the arena */
 #define QUEUE_AT(q) ((q) * 0x1000u)
 #define AVAIL_AT 0x800u		/* in the queue's page, as is the next */
 #define USED_AT 0xc00u
@@ -53,12 +53,12 @@ enum { RX, TX, QUEUES };
 #define GUEST_PORT 0x66757a7au
 #define SOCKS 4
 
-/* What a guest sends and what the host does: anything else is not theirs. */
+/* Payload bytes of the guest and of the host; other values are leaks. */
 #define GUEST_BYTE 'F'
 #define HOST_BYTE 'H'
 
 /*
- * struct input - the bytes; when there are no more, zeros
+ * struct input - the remaining bytes; reads past the end return zeros
  */
 struct input {
 	const uint8_t *data;
@@ -68,15 +68,15 @@ struct input {
 /*
  * struct rig - the device of one input
  * @vhost: open device
- * @kick: eventfds, likewise @call
- * @avail: index that was last told to the host, for each queue
- * @seen: of the used ring of RX
- * @tx_at: where the next packet is built
- * @last: header of the last packet that came
- * @sock: sockets of the host that are connected to the guest, -1: none
- * @cid: the CIDs that the device has had, each of which may be a peer's
- * @cids: how many
- * @plain: no descriptor led astray: all payload is GUEST_BYTE
+ * @kick: eventfds, as is @call
+ * @avail: last index published to the host, per queue
+ * @seen: index in the used ring of RX
+ * @tx_at: offset of the next packet to build
+ * @last: header of the last received packet
+ * @sock: host sockets connected to the guest, -1: unused
+ * @cid: all CIDs that the device has had, as peers may know it by any of them
+ * @cids: number of entries in @cid
+ * @plain: no raw descriptor was used, so all payload is GUEST_BYTE
  */
 struct rig {
 	int vhost;

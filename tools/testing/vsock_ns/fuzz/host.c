@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sockets of the host that the guest talks to: see fuzz.h. None of them waits.
+ * Sockets of the host that the guest talks to: see fuzz.h. No call waits.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -38,7 +38,7 @@ void host_listen(void)
 	close(here);
 }
 
-/* The place of another may be taken, whose connection ends in the midst then. */
+/* May replace another socket, whose connection is closed then. */
 static void keep(struct rig *r, int sock)
 {
 	static unsigned int next;
@@ -53,7 +53,7 @@ static void keep(struct rig *r, int sock)
 	r->sock[i] = sock;
 }
 
-/* Only this guest is there to connect, under a CID that it has or had. */
+/* The peer must be this guest, with a CID that it has or had. */
 static void peer_must_be_ours(const struct rig *r, int sock)
 {
 	struct sockaddr_vm peer = { 0 };
@@ -84,7 +84,7 @@ void host_accept(struct rig *r)
 	}
 }
 
-/* The guest answers as it should if @in says so, or the next actions do. */
+/* The guest answers correctly if @in says so, else the next actions may answer. */
 void host_connect(struct rig *r, struct input *in)
 {
 	uint8_t how = take8(in);
@@ -122,7 +122,7 @@ void host_connect(struct rig *r, struct input *in)
 	rig_flush(r);
 }
 
-/* ---- what it does with them ---- */
+/* ---- operations on the sockets ---- */
 
 static void receive(const struct rig *r, int sock, int flags)
 {
@@ -131,7 +131,7 @@ static void receive(const struct rig *r, int sock, int flags)
 
 	for (i = 0; r->plain && i < n; i++)
 		if (data[i] != GUEST_BYTE)
-			broken("byte %zd of %zd is %#x, which no guest sent", i, n, data[i]);
+			broken("byte %zd of %zd is %#x, not sent by the guest", i, n, data[i]);
 }
 
 static void send_some(int sock, size_t len, int flags)

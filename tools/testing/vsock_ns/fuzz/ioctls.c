@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ioctls and IOTLB messages in any order, with arguments good and bad: see fuzz.h.
- * What they point at is the arena or the guard around it: the host writes there.
+ * Ioctls and IOTLB messages in any order, with valid and invalid arguments: see
+ * fuzz.h. Pointers refer to the arena or to the guard around it, as the host
+ * writes to them.
  */
 #include <endian.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 #define MOST_REGIONS 5
 
-/* In the arena, at its edges, in the guard, or nowhere. */
+/* Returns an address in the arena, at its edges, in the guard, or unmapped. */
 static uint64_t some_memory(struct input *in)
 {
 	switch (take8(in) % 6) {
@@ -30,7 +31,7 @@ static uint64_t some_memory(struct input *in)
 	case 4:
 		return 0;
 	default:
-		return ~0ull << 47 | take32(in);	/* the kernel's */
+		return ~0ull << 47 | take32(in);	/* kernel address */
 	}
 }
 
@@ -187,14 +188,14 @@ void odd_ioctl(struct rig *r, struct input *in)
 		logging(r, in);
 		break;
 	default:
-		/* Any number of vhost's, with an argument that nothing is at. */
+		/* Any ioctl number of vhost, with a NULL argument. */
 		request = take8(in);
 		ioctl(r->vhost, _IOC(take8(in) % 4, VHOST_VIRTIO, request, take16(in) % 64), NULL);
 		ioctl(r->vhost, VHOST_GET_BACKEND_FEATURES, &back);
 	}
 }
 
-/* What a VMM with an IOMMU writes, and reads, where the guest has been told of one. */
+/* Read and write messages like a VMM with an IOMMU. */
 void iotlb_message(struct rig *r, struct input *in)
 {
 	uint8_t how = take8(in);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel went through, for libFuzzer: see fuzz.h. This thread's own system
- * calls are traced as such. The device's worker inherits the handle of the thread
- * that sets the owner; as a thread has either the one or the other, that is left
- * to a second thread.
+ * Coverage of the kernel, for libFuzzer: see fuzz.h. KCOV traces the system
+ * calls of this thread. The device's worker inherits the remote handle of the
+ * thread that sets the owner. A thread cannot have both kinds of tracing, so a
+ * second thread sets the owner.
  *
- * Without CONFIG_KCOV only the fuzzer's own branches guide it.
+ * Without CONFIG_KCOV, only the branches of the fuzzer guide the search.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #define WORDS 0x20000u
 #define HANDLE 0x6675
 #define COUNTERS 0x8000u
-#define SEEN 0x100000u		/* bits, by hash: what cover_points() counts */
+#define SEEN 0x100000u		/* bits in the hash table of cover_points() */
 
 __attribute__((section("__libfuzzer_extra_counters"))) static uint8_t counters[COUNTERS];
 
@@ -51,7 +51,7 @@ static uint64_t *open_kcov(int *fd)
 	return area;
 }
 
-/* Sets owners, for ever, so that their workers are traced. */
+/* Sets the owner of each device, so that the device's worker is traced. */
 static void *owner_thread(void *arg)
 {
 	struct kcov_remote_arg remote = {
@@ -90,7 +90,7 @@ int set_owner(int vhost)
 static void tell(void)
 {
 	fprintf(stderr, "vsock_fuzz: kernel coverage: %lu points%s\n", points,
-		cover_there() ? "" : " (this kernel has no kcov)");
+		cover_there() ? "" : " (this kernel has no KCOV)");
 }
 
 void cover_open(void)

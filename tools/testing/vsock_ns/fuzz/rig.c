@@ -87,7 +87,7 @@ static void start_queue(struct rig *r, unsigned int q)
 	ioctl(r->vhost, VHOST_SET_VRING_CALL, &call);
 }
 
-/* As a VMM does it. */
+/* Start the device like a VMM. */
 void rig_start(struct rig *r, uint64_t choice)
 {
 	uint64_t features = 1ull << VIRTIO_F_VERSION_1;
@@ -123,7 +123,7 @@ void rig_close(struct rig *r)
 	}
 }
 
-/* A request that is refused, and before that waits for the worker. */
+/* Wait for the worker by an ioctl that flushes it and then fails. */
 void rig_flush(struct rig *r)
 {
 	set_owner(r->vhost);
@@ -134,7 +134,7 @@ void rig_kick(struct rig *r, unsigned int queue)
 	eventfd_write(r->kick[queue], 1);
 }
 
-/* Each that it has had is one under which it may be known. */
+/* Record all CIDs, as peers may know the device by any of them. */
 void rig_set_cid(struct rig *r, uint64_t cid)
 {
 	if (ioctl(r->vhost, VHOST_VSOCK_SET_GUEST_CID, &cid))
@@ -187,7 +187,7 @@ void rig_post(struct rig *r, unsigned int count, uint32_t size)
 	rig_kick(r, RX);
 }
 
-/* What the host put there is its own, and nobody else's. */
+/* Check the packet: its CIDs and payload must belong to this guest. */
 static void look_at(struct rig *r, const uint8_t *buffer, uint32_t len)
 {
 	const struct virtio_vsock_hdr *hdr = (const void *)buffer;
@@ -203,7 +203,7 @@ static void look_at(struct rig *r, const uint8_t *buffer, uint32_t len)
 			broken("byte %u of a packet is %#x, which no socket sent", i, buffer[i]);
 }
 
-/* Takes what has come, and gives the buffers back. */
+/* Process received packets and return their buffers. */
 void rig_drain(struct rig *r)
 {
 	struct vring_used *used = (void *)(arena + QUEUE_AT(RX) + USED_AT);

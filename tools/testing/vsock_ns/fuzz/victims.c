@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Those whom the guest must not reach, whatever it sends:
+ * Sockets and VMs that the guest must not reach, whatever it sends:
  *
  *	init (the guest's scope)	a VM, VICTIM_CID, connected to the host
  *	a local namespace		a VM with the guest's own CID and its ports,
  *					connected; listeners on the same ports
  *
- * After each input, a message goes both ways over each of these connections, and
- * must come as it was sent, with nothing before it.
+ * After each input, a message in each direction checks these connections. It
+ * must arrive unchanged, with no data before it.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -51,10 +51,10 @@ static void victim_sends(struct victim *v, uint16_t op, const void *payload, siz
 	if (err == -ETIMEDOUT)	/* the machine may be slow */
 		err = guest_flush(&v->guest, WAIT_MS);
 	if (err)
-		broken("the host takes no packet of the victim %s: %s", v->name, strerror(-err));
+		broken("the host ignores the victim %s: %s", v->name, strerror(-err));
 }
 
-/* Credit is passed over; anything else than @op is none of the victim's. */
+/* Skip credit updates; any other packet than @op is an error. */
 static int victim_receives(struct victim *v, uint16_t op, struct virtio_vsock_hdr *hdr,
 			   void *payload, size_t size)
 {
@@ -63,7 +63,7 @@ static int victim_receives(struct victim *v, uint16_t op, struct virtio_vsock_hd
 	for (;;) {
 		len = guest_receive(&v->guest, hdr, payload, size, WAIT_MS);
 		if (len < 0)
-			broken("the victim %s gets nothing: %s", v->name, strerror(-len));
+			broken("the victim %s receives no data: %s", v->name, strerror(-len));
 		if (le16toh(hdr->op) == op)
 			return len;
 		if (le16toh(hdr->op) == VIRTIO_VSOCK_OP_CREDIT_REQUEST)
@@ -73,10 +73,10 @@ static int victim_receives(struct victim *v, uint16_t op, struct virtio_vsock_hd
 	}
 }
 
-/* ---- making them ---- */
+/* ---- setup ---- */
 
-/* The host connects: so its socket is found by its port alone, too, which is what
- * a guest that lies can aim at.
+/* The host connects, so its socket is found by its port alone. A forged packet
+ * can aim at that.
  */
 static int begin_to_connect(struct victim *v, int ns, uint64_t cid)
 {
@@ -138,7 +138,7 @@ uint32_t victim_port(void)
 	return victims[0].port;
 }
 
-/* ---- are they well? ---- */
+/* ---- checks ---- */
 
 static void check(struct victim *v)
 {

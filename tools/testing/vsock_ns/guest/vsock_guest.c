@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest without a VM, as a program: see vsock_guest.8 and usage() below.
+ * A guest without a VM as a program: see vsock_guest.8 and usage_text below.
  *
- * One thread waits for the device, for standard input and for signals at once, and
- * so that SIGINT is heard, nothing else may wait for long: the modes send what the
- * host has room for.
+ * One thread waits for the device, standard input and signals at the same time.
+ * No other function may wait for long, or SIGINT would be delayed. So the modes
+ * send only as much as the host has buffer space for.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -28,30 +28,30 @@
 static const char usage_text[] =
 "usage: vsock_guest [-c CID] [-s] [-w SECONDS] MODE [PORT]\n"
 "\n"
-"Is a guest behind /dev/vhost-vsock without a VM around it. It is found where the\n"
-"device was opened: in the network namespace that this program runs in.\n"
+"Act as a guest behind /dev/vhost-vsock, without a VM. The guest belongs to the\n"
+"network namespace in which this program opens the device.\n"
 "\n"
-"  connect PORT   to PORT of the host; standard input goes there, and what comes\n"
-"                 from there to standard output\n"
-"  listen PORT    the same with the first who connects to PORT of the guest\n"
-"  echo PORT      sends back what it gets, to any number of clients, until SIGINT\n"
-"  flood PORT     to PORT of the host, as much as it takes; tells how much it was\n"
-"  stat           tells what the device offers, and with -w what it sends\n"
+"  connect PORT   connect to PORT of the host; send standard input and write\n"
+"                 received data to standard output\n"
+"  listen PORT    the same with the first client that connects to PORT of the guest\n"
+"  echo PORT      send received data back, for any number of clients, until SIGINT\n"
+"  flood PORT     send as much as possible to PORT of the host; print the amount\n"
+"  stat           print the features of the device; with -w, also count packets\n"
 "\n"
-"  -c CID      its CID (3)\n"
-"  -s          messages (SOCK_SEQPACKET), not a stream; an input line is a message\n"
-"  -w SECONDS  connect, listen: waits no longer for the other side (60)\n"
-"              flood: so long (10); stat: watches so long (0)\n"
-"  -n BYTES    flood: so many, and not by time\n"
-"  -q          no progress\n"
-"  -h, --help  this text\n"
+"  -c CID      CID of the guest (3)\n"
+"  -s          use SOCK_SEQPACKET, not a stream; an input line is a message\n"
+"  -w SECONDS  connect, listen: time to wait for the peer (60)\n"
+"              flood: time to send (10); stat: time to count packets (0)\n"
+"  -n BYTES    flood: bytes to send, regardless of the time\n"
+"  -q          print no progress\n"
+"  -h, --help  print this help\n"
 "\n"
-"Exit status: 0 done; 1 not connected, or reset; 2 wrong usage; 3 the device\n"
-"refused, or there is none.\n";
+"Exit status: 0 success; 1 not connected, or reset; 2 wrong usage; 3 the device\n"
+"is missing or has refused a request.\n";
 
 /* ---- the device ---- */
 
-/* In words, where the errno alone would not say what to do. */
+/* Say what to do about an errno that does not say so itself. */
 static const char *device_advice(int err)
 {
 	switch (err) {
@@ -60,9 +60,9 @@ static const char *device_advice(int err)
 		return ": is the module vhost_vsock loaded?";
 	case -EACCES:
 	case -EPERM:
-		return ": root may open it, or the group kvm";
+		return ": run as root or in the group kvm";
 	case -EPROTONOSUPPORT:
-		return ": it does not offer virtio 1";
+		return ": the device does not offer virtio 1";
 	}
 	return "";
 }
@@ -71,9 +71,9 @@ static const char *cid_advice(int err)
 {
 	switch (err) {
 	case -EADDRINUSE:
-		return ": it is taken in the scope of this namespace";
+		return ": the CID is in use in the scope of this namespace";
 	case -EINVAL:
-		return ": guests have 3 to 4294967294";
+		return ": use a CID from 3 to 4294967294";
 	}
 	return "";
 }
@@ -98,7 +98,7 @@ static void start_guest(struct settings *s)
 	need(guest_stack_init(&s->stack, &s->guest), "connections");
 	if (s->type == SOCK_SEQPACKET &&
 	    !(s->guest.features & 1ull << VIRTIO_VSOCK_F_SEQPACKET))
-		errx(EXIT_DEVICE, "this device has no SOCK_SEQPACKET: use it without -s");
+		errx(EXIT_DEVICE, "the device does not support SOCK_SEQPACKET: omit -s");
 }
 
 static void block_signals(struct settings *s)
@@ -135,7 +135,7 @@ bool turn(struct settings *s, int input, int milliseconds)
 	if (count >= 0)
 		count = guest_turn(&s->stack, 0);
 	if (count < 0)
-		errx(EXIT_CONNECTION, "the host's packets make no sense: %s", strerror(-count));
+		errx(EXIT_CONNECTION, "invalid packet from the host: %s", strerror(-count));
 	return !p[2].revents;
 }
 
@@ -161,7 +161,7 @@ static unsigned long long number(const char *text, const char *what, unsigned lo
 	errno = 0;
 	value = strtoull(text, &end, 0);
 	if (errno || end == text || *end || text[0] == '-' || value > most)
-		errx(EXIT_USAGE, "%s: '%s' is not from 0 to %llu", what, text, most);
+		errx(EXIT_USAGE, "%s: '%s' is not between 0 and %llu", what, text, most);
 	return value;
 }
 
@@ -203,7 +203,7 @@ static const struct mode *mode_named(const char *name)
 	for (i = 0; i < ARRAY_SIZE(modes); i++)
 		if (!strcmp(modes[i].name, name))
 			return &modes[i];
-	errx(EXIT_USAGE, "'%s' is no mode: there are connect, listen, echo, flood, stat", name);
+	errx(EXIT_USAGE, "'%s' is no mode: use connect, listen, echo, flood or stat", name);
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * vsock_guest, a guest without a VM as a program: what its modes share.
+ * vsock_guest, a guest without a VM as a program: shared definitions.
  */
 #ifndef VSOCK_GUEST_PROGRAM_H
 #define VSOCK_GUEST_PROGRAM_H
@@ -10,16 +10,16 @@
 enum { EXIT_CONNECTION = 1, EXIT_USAGE, EXIT_DEVICE };
 
 /**
- * struct settings - what was asked for
- * @cid: of the guest
+ * struct settings - the options and the state of the program
+ * @cid: CID of the guest
  * @type: SOCK_STREAM or SOCK_SEQPACKET
- * @wait: seconds, -1: the mode's own
- * @bytes: of flood, 0: by time
- * @quiet: tells no progress
- * @port: the mode's
- * @signals: signalfd: to end
+ * @wait: seconds, -1: the default of the mode
+ * @bytes: bytes that flood sends, 0: limited by time
+ * @quiet: print no progress
+ * @port: port argument of the mode
+ * @signals: signalfd of the signals that end the program
  * @guest: the device
- * @stack: its connections
+ * @stack: the connections of the guest
  */
 struct settings {
 	unsigned long long cid;
@@ -33,15 +33,15 @@ struct settings {
 	struct guest_stack stack;
 };
 
-/* Progress. */
+/* Print progress to stderr. */
 #define note(s, ...) ((s)->quiet ? (void)0 : warnx(__VA_ARGS__))
 
-/* Ends with EXIT_DEVICE if @err is an errno. */
+/* Exit with EXIT_DEVICE if @err is a negative errno. */
 void need(int err, const char *what);
 
 /*
- * Turns when there is something from the host, or when @input (-1: none) can be
- * read. False: a signal asks to end.
+ * Wait for the host, or for input on @input (-1: none), and process packets.
+ * Returns false if a signal asks the program to exit.
  */
 bool turn(struct settings *s, int input, int milliseconds);
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vsock_guest, the guest without a VM, as a person uses it: with ncat on the host,
-# in init and in a local namespace, and with what it must refuse.
+# Tests vsock_guest, a guest without a VM, against ncat on the host, in init and in a
+# local namespace, and its error messages.
 #
 #	init			ncat, guest with CID 4242
 #	 +-- (local children)
@@ -24,7 +24,7 @@ skip_all() {
 	exit $KSFT_SKIP
 }
 
-# result TEXT: the status of the command before is the test's.
+# result TEXT: reports the exit status of the previous command as test TEXT.
 result() {
 	local status=$?
 
@@ -39,7 +39,8 @@ result() {
 	stop
 }
 
-# words NS COMMAND...: what runs COMMAND there, as WORDS; "init" is where we are.
+# words NS COMMAND...: sets WORDS to a command that runs COMMAND in NS; "init" is the
+# current namespace.
 words() {
 	local ns=$1
 
@@ -48,7 +49,7 @@ words() {
 	[ "$ns" = init ] || WORDS=(ip netns exec "$ns" "$@")
 }
 
-# background NS OUT COMMAND...: the last one's process is PID.
+# background NS OUT COMMAND...: starts COMMAND in NS and sets PID.
 background() {
 	local out=$2
 
@@ -65,7 +66,7 @@ stop() {
 	: >"$TMP/err"
 }
 
-# until_true COMMAND...: for 20 s at most.
+# until_true COMMAND...: repeats COMMAND until it succeeds, for at most 20 s.
 until_true() {
 	local i
 
@@ -80,19 +81,20 @@ host_listens() { ip netns exec "$1" ss --vsock -l -n 2>/dev/null | grep -q ":$PO
 init_listens() { ss --vsock -l -n 2>/dev/null | grep -q ":$PORT\b"; }
 said() { grep -qe "$1" "$TMP/err"; }
 
-# host_serves NS: ncat, whose output is in $TMP/got.
+# host_serves NS: starts ncat as a listener in NS, with its output in $TMP/got.
 host_serves() {
 	background "$1" "$TMP/got" ncat --vsock -l -p "$PORT" --recv-only
 	if [ "$1" = init ]; then until_true init_listens; else until_true host_listens "$1"; fi
 }
 
-# guest NS ARGUMENT...: in the foreground, output in $TMP/out, errors in $TMP/err.
+# guest NS ARGUMENT...: runs the guest, with output in $TMP/out, errors in $TMP/err.
 guest() {
 	words "$1" "$PROGRAM" -c $CID "${@:2}"
 	"${WORDS[@]}" >"$TMP/out" 2>>"$TMP/err"
 }
 
-# refused STATUS TEXT NS ARGUMENT...: ends like this, with one line that says so.
+# refused STATUS TEXT NS ARGUMENT...: checks that the guest exits with STATUS and
+# prints one line with TEXT.
 refused() {
 	local status
 
@@ -101,7 +103,7 @@ refused() {
 	[ $status = "$1" ] && [ "$(wc -l <"$TMP/err")" = 1 ] && said "$2"
 }
 
-# echoes FROM TO: what ncat in FROM sends to a guest in TO comes back.
+# echoes FROM TO: checks that data from ncat in FROM to a guest in TO comes back.
 echoes() {
 	background "$2" /dev/null "$PROGRAM" -c $CID echo $PORT
 	until_true said echoing || return
@@ -126,7 +128,7 @@ done
 ncat --help 2>&1 | grep -q -- --vsock || skip_all "needs an ncat with --vsock"
 # shellcheck disable=SC2016 # $1 is for the inner shell
 unshare --net bash -c 'sysctl -q -w net.vsock.child_ns_mode=local && ip netns add "$1"' bash "$L" ||
-	skip_all "cannot make a local namespace"
+	skip_all "cannot create a local namespace"
 head -c 200000 /dev/urandom >"$TMP/data"
 : >"$TMP/err"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vsock_guest, a guest without a VM as a program: what it can do.
+ * The modes of vsock_guest, a guest without a VM as a program.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -20,12 +20,12 @@
 /* ---- connect, listen ---- */
 
 /**
- * struct pipe - between a connection and standard input and output
+ * struct pipe - a connection joined to standard input and output
  * @conn: the connection
- * @input: 0, or -1 after its end
- * @ended: the other side has sent its last
- * @line: what was read, and is not a message yet
- * @len: of it
+ * @input: file descriptor 0, or -1 after EOF
+ * @ended: the peer has sent EOF
+ * @line: input that is not sent yet
+ * @len: bytes in @line
  */
 struct pipe {
 	struct guest_conn *conn;
@@ -36,8 +36,9 @@ struct pipe {
 };
 
 /*
- * Until the host has room for so much, a stream's for any; false: it never will, or
- * a signal came. A host that does not say when it has room is asked.
+ * Wait until the host has buffer space for @len bytes, or for one byte of a
+ * stream. Returns false if it never will, or on a signal. Requests credit, as
+ * the host may not advertise it by itself.
  */
 static bool room(struct settings *s, struct guest_conn *conn, size_t len)
 {
@@ -53,7 +54,7 @@ static bool room(struct settings *s, struct guest_conn *conn, size_t len)
 	return true;
 }
 
-/* How much of it was sent: a message is, or is not; else why not. */
+/* Returns the number of bytes sent, all or none of a message, or a negative errno. */
 static ssize_t send_some(struct settings *s, struct guest_conn *conn, const char *data, size_t len)
 {
 	if (!room(s, conn, len))
@@ -63,7 +64,7 @@ static ssize_t send_some(struct settings *s, struct guest_conn *conn, const char
 	return guest_write(conn, data, len, CLOSE_MS);
 }
 
-/* False: the other side wants no more. */
+/* Returns false if the peer accepts no more data. */
 static bool send_all(struct settings *s, struct guest_conn *conn, const char *data, size_t len)
 {
 	ssize_t done;
@@ -78,7 +79,7 @@ static bool send_all(struct settings *s, struct guest_conn *conn, const char *da
 	return true;
 }
 
-/* What is a whole message; a stream has no messages. */
+/* Returns the length of the first complete message; a stream has no boundaries. */
 static size_t message(const struct pipe *pipe, bool end)
 {
 	const char *newline = memchr(pipe->line, '\n', pipe->len);
@@ -127,7 +128,7 @@ static void give_output(struct pipe *pipe)
 	}
 }
 
-/* Who sends no more may still want what is sent: ncat --recv-only, for one. */
+/* A peer that sends no more may still receive, as ncat --recv-only does. */
 static bool done(const struct pipe *pipe)
 {
 	return pipe->ended && (pipe->input < 0 || pipe->conn->state == GUEST_RESET);
@@ -191,7 +192,7 @@ int mode_listen(struct settings *s)
 
 /* ---- echo ---- */
 
-/* What is to wait until the host has room for it; what never fits, need not. */
+/* True if the next data must wait for buffer space; false if it can never fit. */
 static bool must_wait(const struct guest_conn *conn)
 {
 	size_t need = conn->type == VIRTIO_VSOCK_TYPE_STREAM ? 1 : guest_message(conn);
@@ -200,7 +201,7 @@ static bool must_wait(const struct guest_conn *conn)
 	       guest_space(conn) < need && need <= conn->peer_buf_alloc;
 }
 
-/* False: it has ended. */
+/* Returns false at the end of the connection. */
 static bool echo(struct guest_conn *conn)
 {
 	static char data[GUEST_BUF_ALLOC];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A connection that others try to harm: see guest_scene.h.
+ * A connection between the host and a victim under attack: see guest_scene.h.
  */
 #include <endian.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ int guest_in(struct guest *guest, int ns, unsigned int cid)
 	return err;
 }
 
-/* A process of the last test that was killed may have a VM with the CID for a moment. */
+/* A killed process of the previous test may hold the CID for a moment. */
 static int guest_after_others(struct guest *guest, int ns, unsigned int cid)
 {
 	int err, tries = 100;
@@ -85,7 +85,7 @@ int send_from(struct guest *guest, const struct virtio_vsock_hdr *connection,
 	return guest_send(guest, &hdr, payload);
 }
 
-/* How many packets the host has taken, whether it liked them or not. */
+/* Returns how many packets the host has processed, valid or not. */
 static int taken(struct guest *guest)
 {
 	struct vhost_vring_state base = { .index = GUEST_TX };
@@ -93,8 +93,8 @@ static int taken(struct guest *guest)
 	return ioctl(guest->vhost, VHOST_GET_VRING_BASE, &base) ? -errno : (int)base.num;
 }
 
-/* Waits until the host is done with it. It says so of packets that it likes only,
- * and takes none while too many answers wait.
+/* Wait until the host has processed the packet. The host returns valid packets
+ * only, and stops reading while too many replies are queued.
  */
 int send_raw(struct guest *guest, const struct virtio_vsock_hdr *hdr, size_t len)
 {
@@ -111,7 +111,7 @@ int send_raw(struct guest *guest, const struct virtio_vsock_hdr *hdr, size_t len
 		discard_answers(guest);
 	if (taken(guest) != q->vring.avail->idx)
 		return -ETIMEDOUT;
-	/* One that it did not like would be in use for ever. */
+	/* The host never returns an invalid packet, so free its descriptor here. */
 	if (guest_reap(guest) || q->count_free == q->vring.num)
 		return 0;
 	q->link[slot] = q->free;
@@ -129,8 +129,8 @@ void discard_answers(struct guest *guest)
 		;
 }
 
-/* The host keeps a closed socket for 8 s if the guest does not answer, so no
- * test uses the port of another.
+/* The host keeps a closed socket for 8 s if the guest does not answer, so each
+ * test uses a port of its own.
  */
 struct virtio_vsock_hdr with_listener(void)
 {
@@ -158,7 +158,7 @@ int victim_answers(struct scene *self, int op, uint32_t buf_alloc, uint32_t fwd_
 	return guest_send(&self->victim, &hdr, NULL);
 }
 
-/* What else the host sends meanwhile (credit, mostly) is passed over. */
+/* Skip other packets of the host, mostly credit updates. */
 int victim_receives(struct scene *self, int op, struct virtio_vsock_hdr *hdr,
 		    char *payload, size_t size)
 {
@@ -189,7 +189,7 @@ int harm(struct scene *self)
 	return len == 5 && !memcmp(payload, "right", 5) ? 0 : -EILSEQ;
 }
 
-/* The host's client has sent its request; the victim has not answered yet. */
+/* The client on the host has sent its request; the victim has not answered yet. */
 int host_begins_to_connect(struct scene *self)
 {
 	char payload[GUEST_BUFFER];
@@ -228,7 +228,7 @@ bool still_connecting(struct scene *self)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* The whole way: a connection that the host made. */
+/* Establish a connection from the host. */
 int host_connects(struct scene *self)
 {
 	int err = host_begins_to_connect(self);

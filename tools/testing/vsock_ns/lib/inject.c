@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocations that fail on request: see inject.h.
+ * Injection of allocation failures: see inject.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #define DEBUGFS "/sys/kernel/debug/"
 #define PLENTY 1000000
-#define MOST_FAULTS 5000	/* under one call; more of them must be a mistake here */
+#define MOST_FAULTS 5000	/* per call; more indicate a bug in the test */
 
 const char * const family[FAMILY_SIZE] = {
 	"vsock", "vmw_vsock_virtio_transport_common", "vsock_loopback",
@@ -31,7 +31,7 @@ const char *cannot_inject(void)
 	return NULL;
 }
 
-/* ---- what fails ---- */
+/* ---- selecting allocations ---- */
 
 static int write_text(const char *path, const char *text)
 {
@@ -45,7 +45,7 @@ static int write_text(const char *path, const char *text)
 	return err;
 }
 
-/* For objects and for whole pages alike. */
+/* Set an attribute of both failslab and fail_page_alloc. */
 static int set(const char *name, const char *text)
 {
 	static const char * const attributes[] = { "failslab", "fail_page_alloc" };
@@ -68,7 +68,7 @@ static int set_number(const char *name, unsigned long long number)
 	return set(name, text);
 }
 
-/* From the first to behind the last byte of those modules of the family that are loaded. */
+/* Get the address range that covers all loaded modules of the family. */
 static int family_range(unsigned long long *start, unsigned long long *end)
 {
 	char line[1024], name[64];
@@ -98,7 +98,7 @@ static int family_range(unsigned long long *start, unsigned long long *end)
 	return *start < *end ? 0 : -ENOENT;
 }
 
-/* /proc/kallsyms, read once: it takes a while. */
+/* Read /proc/kallsyms once, as reading takes long. */
 static const char *symbols(void)
 {
 	static char *text;
@@ -122,7 +122,7 @@ static const char *symbols(void)
 	return text ?: "";
 }
 
-/* The text of a kernel function, up to the next symbol. */
+/* Get the address range of a kernel function, up to the next symbol. */
 static int function_range(const char *function, unsigned long long *start, unsigned long long *end)
 {
 	const char *line;
@@ -145,7 +145,10 @@ static int function_range(const char *function, unsigned long long *start, unsig
 	return *start ? 0 : -ENOENT;
 }
 
-/* Quiet, for all allocations with a frame from @start to @end, but none of @except. */
+/*
+ * Fail allocations with a return address in @start to @end on the stack, except
+ * below @except.
+ */
 static int faults_within(unsigned long long start, unsigned long long end, const char *except)
 {
 	unsigned long long from, to;
@@ -159,9 +162,9 @@ static int faults_within(unsigned long long start, unsigned long long end, const
 		write_text(DEBUGFS "fail_page_alloc/min-order", "0");
 }
 
-/* ---- one call after the other ---- */
+/* ---- a single call ---- */
 
-/* The @n-th allocation of this task fails from now on; 0: none. */
+/* Make the @n-th allocation of this task from now on fail; 0: none. */
 static int fail_nth(int fd, int n)
 {
 	char text[16];
@@ -170,7 +173,7 @@ static int fail_nth(int fd, int n)
 	return pwrite(fd, text, len, 0) == len ? 0 : -errno;
 }
 
-/* Did it come to that? */
+/* True if the fault was injected. */
 static bool failed_nth(int fd)
 {
 	char text[16] = "";
@@ -195,7 +198,10 @@ static bool proper(const struct call *call, int result)
 	return result >= 0 || result == -ENOMEM || result == -ENOBUFS;
 }
 
-/* Once with the @n-th fault and once without. 0: there are no @n allocations. */
+/*
+ * Call once with the @n-th fault and once without. Returns 0 if there is no
+ * @n-th allocation.
+ */
 static int survives_one(const char *name, const struct call *call, int fd, int n)
 {
 	int result, again;
@@ -245,7 +251,7 @@ int survives(const char *name, const struct call *call)
 	return err ?: n < MOST_FAULTS ? n - 1 : -E2BIG;
 }
 
-/* ---- everywhere ---- */
+/* ---- in all tasks ---- */
 
 static long left_of(const char *attribute)
 {

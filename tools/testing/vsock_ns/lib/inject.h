@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Allocations that fail on request: failslab and fail_page_alloc, as one.
+ * Injection of allocation failures by failslab and fail_page_alloc together.
  */
 #ifndef VSOCK_INJECT_H
 #define VSOCK_INJECT_H
 
-/* The modules, in the order to load them. */
+/* The modules in load order */
 #define FAMILY_SIZE 6
 extern const char * const family[FAMILY_SIZE];
 
 /**
- * struct call - something that a program does, and that shall survive a lack of memory
- * @run: does it, for a negative errno or a result
- * @undo: takes @run's result back, if it was one
- * @under: allocations count below this kernel function; NULL: below the family's
- * @except: but not below this one; NULL: vmalloc's
- * @may: what the kernel gives in the place of ENOMEM or ENOBUFS there
+ * struct call - a call that must survive allocation failures
+ * @run: makes the call; returns a negative errno or a result
+ * @undo: reverts a successful @run, given its result
+ * @under: fail allocations below this function; NULL: below the modules' functions
+ * @except: but not below this function; NULL: vmalloc()
+ * @may: errnos accepted besides ENOMEM and ENOBUFS
  *
- * vmalloc() and kmem_cache_create() report a lack of memory with a stack trace,
- * which would look like a complaint in the kernel's log.
+ * vmalloc() and kmem_cache_create() report allocation failures with a stack
+ * trace, which the check of the kernel log would take for a bug.
  */
 struct call {
 	int (*run)(void);
@@ -28,19 +28,20 @@ struct call {
 	int may[3];
 };
 
-/* NULL, or why nothing can be made to fail here. */
+/* Returns NULL, or a reason for SKIP(). */
 const char *cannot_inject(void);
 
 /*
- * Lets the first allocation fail, then the second, until there are no more, and
- * makes the call again without a fault after each. The number of faults that were
- * taken well, or a negative errno at the first that was not; says so on stderr.
+ * Fail the first allocation, then the second, and so on until the call succeeds
+ * without a fault. After each fault, repeat the call without one. Returns the
+ * number of faults survived, or a negative errno at the first one that was not.
+ * Prints a summary to stderr.
  */
 int survives(const char *name, const struct call *call);
 
-/* In all tasks and interrupts, below the family's functions; 0 ends it. */
+/* Fail allocations below the modules' functions in all tasks; 0 stops it. */
 int inject_everywhere(unsigned int percent);
-/* How many since it began. */
+/* Returns the number of faults since inject_everywhere(). */
 long injected(void);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much memory the kernel itself uses: see kernel_memory.h.
+ * Memory use of the kernel: see kernel_memory.h.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -24,7 +24,7 @@ int shrink_slabs(void)
 		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0)
-			continue;	/* "." and "..", or a cache that is gone */
+			continue;	/* "." and "..", or a cache that was destroyed */
 		if (write(fd, "1", 1) != 1)
 			err = -errno;
 		close(fd);

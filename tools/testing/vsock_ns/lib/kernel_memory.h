@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How much memory the kernel itself uses. Negative errnos, as ever.
+ * Memory use of the kernel. Functions return a negative errno on failure.
  */
 #ifndef VSOCK_KERNEL_MEMORY_H
 #define VSOCK_KERNEL_MEMORY_H
 
-/* Makes slab caches give back what they keep at hand: then what is left repeats. */
+/* Shrink all slab caches, so that measurements are repeatable. */
 int shrink_slabs(void);
 
-/* After that, in pages: slab caches, big pieces of kmalloc(), vmalloc(), stacks. */
+/*
+ * Returns the bytes in use, in whole pages: slab caches, large kmalloc(),
+ * vmalloc(), stacks.
+ */
 long long kernel_bytes(void);
 
 #endif

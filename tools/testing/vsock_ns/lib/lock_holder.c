@@ -17,7 +17,7 @@
 #include "lock_holder.h"
 #include "vsock_ns_util.h"
 
-/* Only a failing test waits for this long. */
+/* Only a failing test waits this long. */
 #define PATIENCE_MS 20000
 #define STACK 65536
 
@@ -39,7 +39,7 @@ const char *cannot_hold_locks(void)
 	int fd = open_userfaultfd();
 
 	if (fd < 0)
-		return "no userfaultfd for faults of the kernel: CONFIG_USERFAULTFD, and root";
+		return "no userfaultfd for kernel faults: needs CONFIG_USERFAULTFD and root";
 	close(fd);
 	return NULL;
 }
@@ -65,7 +65,7 @@ static int watch_page(struct lock_holder *holder)
 	return 0;
 }
 
-/* The option is read under the lock. Its value, 0, is raised to the smallest size. */
+/* setsockopt() reads the option under the lock. The value 0 is raised to the minimum. */
 static void *hold(void *arg)
 {
 	struct held_lock *held = arg;
@@ -87,7 +87,7 @@ static int start_thread(struct held_lock *held)
 	return -err;
 }
 
-/* One message for each thread that waits for the page. */
+/* Wait for one message per thread that faults on the page. */
 static int wait_for_faults(const struct lock_holder *holder)
 {
 	struct pollfd p = { .fd = holder->uffd, .events = POLLIN };

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Threads that hold the locks of sockets for as long as a test likes.
+ * Threads that hold the locks of sockets until a test releases them.
  *
- *	thread: setsockopt() -> lock_sock() -> page fault	one for each socket
+ *	thread: setsockopt() -> lock_sock() -> page fault	one per socket
  *	test:	userfaultfd, which leaves the fault unresolved
  *
- * Any user can do this with FUSE in the place of userfaultfd. Functions that can
- * fail return a negative errno.
+ * An unprivileged user can do the same with FUSE in place of userfaultfd.
+ * Functions that can fail return a negative errno.
  */
 #ifndef VSOCK_LOCK_HOLDER_H
 #define VSOCK_LOCK_HOLDER_H
 
 #include <stddef.h>
 
-/* Locks that one struct lock_holder can hold. */
+/* Maximum number of locks per struct lock_holder */
 #define MAX_HELD 1024
 
 /**
  * struct lock_holder - some sockets whose locks are held
  * @uffd: the userfaultfd
- * @page: not present, read by all threads
- * @size: bytes of @page
- * @count: threads
- * @threads: the threads, one for each socket
+ * @page: a page that is not present, read by all threads
+ * @size: size of @page
+ * @count: number of threads
+ * @threads: the threads, one per socket
  */
 struct lock_holder {
 	int uffd;
@@ -36,9 +36,9 @@ struct lock_holder {
 const char *cannot_hold_locks(void);
 
 /*
- * locks_hold() returns when all of these stream or seqpacket sockets have their locks
- * held. locks_release() returns when no lock is held any more. A socket may be closed
- * meanwhile: its release starts when the lock is released.
+ * locks_hold() returns once the locks of all given stream or seqpacket sockets
+ * are held. locks_release() returns once all of them are released. A socket may
+ * be closed meanwhile: its release starts when its lock is released.
  */
 int locks_hold(struct lock_holder *holder, const int *socks, unsigned int count);
 void locks_release(struct lock_holder *holder);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A host that is a guest itself, and its own CID as one:
+ * A host that is itself a guest, and the CID of this machine as a guest:
  *
  *	its host
  *	 |
- *	this machine: CID 3, say, by its guest-to-host transport
+ *	this machine: CID 3, for example, by its guest-to-host transport
  *	 +-- init, g0	global: CID 3 is this machine, CID 2 its host
- *	 +-- l0, l1	local: CID 3 is free, for a VM, and CID 2 out of reach
+ *	 +-- l0, l1	local: CID 3 is free for a VM, CID 2 is unreachable
  *
- * Wants a machine that has such a device (tools/vm/real.d/nested); the VMs are
+ * Needs a machine with such a device (tools/vm/real.d/nested). The VMs are
  * guests without a VM, see guest.h.
  */
 #include <endian.h>
@@ -84,7 +84,7 @@ FIXTURE_SETUP(nested)
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->own = local_cid_in(self->ns[INIT]);
 	if (!is_guest(self->own))
-		SKIP(return, "this machine is no guest");
+		SKIP(return, "this machine is not a guest");
 }
 
 FIXTURE_TEARDOWN(nested)
@@ -122,7 +122,7 @@ TEST_F(nested, own_cid_is_free_for_a_vm_in_each_local_namespace)
 
 /* ---- connections ---- */
 
-/* Until a packet of kind @op comes; credit and the like are passed over. */
+/* Receive packets until one of kind @op arrives; skip others, such as credit updates. */
 static int vm_receives(struct guest *vm, int op, struct virtio_vsock_hdr *hdr,
 		       char *payload, size_t size)
 {
@@ -254,7 +254,7 @@ TEST_F(nested, the_host_is_unreachable_from_a_local_namespace)
 
 TEST_F(nested, the_host_answers_global_namespaces)
 {
-	/* By a reset, as it has no such listener; nobody else would. */
+	/* The host resets the request, as it has no such listener. */
 	EXPECT_EQ(-ECONNRESET, connect_in(self->ns[INIT], SOCK_STREAM, HOST, PORT));
 	EXPECT_EQ(-ECONNRESET, connect_in(self->ns[G0], SOCK_STREAM, HOST, PORT));
 }
@@ -309,7 +309,7 @@ TEST_F(nested, dev_vsock_answers_for_the_namespace_of_its_opener)
 	struct asking from_local = { self->ns[INIT], dev_vsock_in(self->ns[L0]) };
 	struct asking from_global = { self->ns[L0], dev_vsock_in(self->ns[G0]) };
 
-	ASSERT_GT(254, self->own);	/* as an exit status tells it */
+	ASSERT_GT(254, self->own);	/* must fit into an exit status */
 	EXPECT_EQ((int)HOST, in_a_child(ask_in, &from_local));
 	EXPECT_EQ((int)self->own, in_a_child(ask_in, &from_global));
 	close(from_local.dev);

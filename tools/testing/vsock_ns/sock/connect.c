@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * connect() that is refused, or that a timeout ends, and the next connect() of the
- * same socket: over loopback, and to a VM that takes no packets.
+ * connect() that is refused or times out, and the next connect() of the same
+ * socket, over loopback and to a VM that receives no packets.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,7 @@ static int set_timeout(int sock, long milliseconds)
 			  &time, sizeof(time)) ? -errno : 0;
 }
 
-/* Waits for the end of an attempt, and leaves its error unread. */
+/* Wait for the end of an attempt without reading its error. */
 static bool has_ended(int sock)
 {
 	struct pollfd p = { .fd = sock, .events = POLLOUT };
@@ -89,7 +89,7 @@ static int outcome(int sock)
 	return has_ended(sock) ? read_error(sock) : -ETIMEDOUT;
 }
 
-/* ---- refused ---- */
+/* ---- refused connections ---- */
 
 TEST_F(connect, refused_and_read_by_so_error_connects_again)
 {
@@ -144,7 +144,7 @@ TEST_F(connect, refused_can_be_refused_again)
 	}
 }
 
-/* From loopback to the VM and back: the socket changes its transport. */
+/* From loopback to the VM and back: the transport of the socket changes. */
 TEST_F(connect, refused_or_timed_out_connects_by_another_transport)
 {
 	int listener = listen_in(self->ns, variant->type, ANY, PORT + 1);
@@ -188,7 +188,7 @@ static int connect_and_wait(void *arg)
 	return -connect_to(attempt->sock, attempt->cid, PORT);
 }
 
-/* The first attempt has ended, but its timeout has not passed. */
+/* The first attempt has failed, but its timeout has not expired. */
 TEST_F(connect, refused_has_no_timeout_that_ends_the_next_attempt)
 {
 	struct attempt next = { .sock = self->sock, .cid = CID };
@@ -210,7 +210,7 @@ TEST_F(connect, refused_has_no_timeout_that_ends_the_next_attempt)
 	finish(pid);
 }
 
-/* ---- the lock of a socket ---- */
+/* ---- locked sockets ---- */
 
 FIXTURE(lock)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loopback inside a namespace carries data as it always did: all of it, in
- * order, both ways at once.
+ * Loopback within a namespace carries data completely, in order and in both
+ * directions at the same time.
  */
 #include "kselftest_harness.h"
 #include "vsock_ns_util.h"
@@ -129,7 +129,7 @@ FIXTURE_TEARDOWN(messages)
 	close(self->ns);
 }
 
-/* Message @n: its length and its bytes tell its number. */
+/* Fill message @n; its length and its bytes depend on @n. */
 static size_t message(unsigned char *bytes, int n)
 {
 	size_t len = 1 + (n * 37) % 700;
@@ -138,7 +138,7 @@ static size_t message(unsigned char *bytes, int n)
 	return len;
 }
 
-/* How many of the messages arrive as they were sent, up to the first wrong. */
+/* Returns how many messages arrive unchanged before the first wrong one. */
 static int messages_in_order(int from, int to)
 {
 	unsigned char sent[1024], got[1024];

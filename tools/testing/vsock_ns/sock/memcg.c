@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets are charged to the memory cgroup of the task that sends them, if
- * charge_packets says so; and to no cgroup otherwise.
+ * Packets are charged to the memory cgroup of the sending task if
+ * charge_packets is set, else to no cgroup.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,13 +19,13 @@
 #define PARAMETER "/sys/module/vmw_vsock_virtio_transport_common/parameters/charge_packets"
 #define MB 1048576L
 
-/* A cgroup charges up to 64 pages for each CPU in advance. */
+/* A cgroup precharges up to 64 pages per CPU. */
 #define SLACK (MB / 2)
 
 /**
- * struct queued - what a task in the cgroup has queued
- * @bytes: of payload that was sent and not received; or a negative errno
- * @charged: by how much memory.current has grown meanwhile
+ * struct queued - data that a task of the cgroup has queued
+ * @bytes: payload sent and not received, or a negative errno
+ * @charged: growth of memory.current meanwhile
  */
 struct queued {
 	long long bytes;
@@ -33,12 +33,12 @@ struct queued {
 };
 
 /**
- * struct tenant - a task in a cgroup of its own
- * @mount: where cgroup v2 is mounted
+ * struct tenant - a task in its own cgroup
+ * @mount: mount point of cgroup v2
  * @cgroup: directory of the cgroup
- * @ns: namespace that its sockets are in
- * @send: what it does
- * @queued: what came of it, in shared memory
+ * @ns: namespace of its sockets
+ * @send: the function that it runs
+ * @queued: result of @send, in shared memory
  */
 struct tenant {
 	char mount[32];
@@ -64,7 +64,7 @@ static int write_text(const char *dir, const char *file, const char *text)
 	return err;
 }
 
-/* The number that follows @key in a file of the cgroup. */
+/* Returns the number after @key in a file of the cgroup. */
 static long long read_number(const char *dir, const char *file, const char *key)
 {
 	char path[128], text[4096] = "", *at;
@@ -103,16 +103,16 @@ static const char *tenant_make(struct tenant *tenant)
 			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	snprintf(tenant->mount, sizeof(tenant->mount), "/tmp/vsock-memcg-XXXXXX");
 	if (tenant->ns < 0 || tenant->queued == MAP_FAILED || !mkdtemp(tenant->mount))
-		return "namespaces, memory or /tmp cannot be had";
+		return "no namespace, memory or directory in /tmp";
 	if (mount("none", tenant->mount, "cgroup2", 0, NULL))
-		return "there is no cgroup v2";
+		return "no cgroup v2";
 	if (write_text(tenant->mount, "cgroup.subtree_control", "+memory"))
 		return "cgroup v2 has no memory controller";
 	snprintf(tenant->cgroup, sizeof(tenant->cgroup), "%s/vsock-tenant", tenant->mount);
 	return mkdir(tenant->cgroup, 0700) ? strerror(errno) : NULL;
 }
 
-/* A dead task leaves its cgroup a moment after it was waited for. */
+/* A cgroup becomes empty shortly after its last task was waited for. */
 static void tenant_remove(struct tenant *tenant)
 {
 	int tries = 100;
@@ -127,9 +127,9 @@ static void tenant_remove(struct tenant *tenant)
 	}
 }
 
-/* ---- what a task in the cgroup sends ---- */
+/* ---- senders in the cgroup ---- */
 
-/* Sends until it would have to wait; returns the number of bytes. */
+/* Send until send() would block; returns the number of bytes. */
 static long long fill(int sock, size_t piece)
 {
 	static const char data[65536];
@@ -159,7 +159,7 @@ static long long messages(struct tenant *tenant)
 	return fill_pair(tenant, SOCK_SEQPACKET, 4 * MB, 65536);
 }
 
-/* The receiver's kernel copies them together; the sender is in no cgroup with a limit. */
+/* The receive path merges short packets. The sender is in the root cgroup, without a limit. */
 static long long short_writes(struct tenant *tenant)
 {
 	int listener = listen_in(tenant->ns, SOCK_STREAM, VMADDR_CID_ANY, PORT);
@@ -213,7 +213,7 @@ static long long from_a_guest(struct tenant *tenant)
 	return err < 0 ? err : bytes;
 }
 
-/* All of the last packets may still be on their way. */
+/* The last packets may not have been delivered yet. */
 static int run(void *arg)
 {
 	struct tenant *tenant = arg;
@@ -293,7 +293,7 @@ TEST_F_TIMEOUT(memcg, pays_nothing_unless_told_to, 120)
 #define LIMIT (32 * MB)
 #define FLOOD (4 * LIMIT)
 
-/* As much as it can, in connections that it never reads from. */
+/* Send as much as possible over connections that are never read. */
 static long long flood(struct tenant *tenant)
 {
 	long long bytes = 0, more = 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Messages (SOCK_SEQPACKET) and a reader that is slow: the sender waits or gets
- * EAGAIN, a message is sent whole or not at all, and none is lost.
+ * Messages (SOCK_SEQPACKET) and a slow reader: the sender waits or gets EAGAIN,
+ * a message is sent whole or not at all, and none is lost.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,13 +14,13 @@
 #include "kselftest_harness.h"
 #include "vm_link.h"
 
-/* SO_VM_SOCKETS_BUFFER_SIZE, if nobody has set it. */
+/* Default of SO_VM_SOCKETS_BUFFER_SIZE */
 #define BUFFER_SIZE 262144
 
-/* More than any queue holds, and many times what a sender may have in flight. */
+/* More messages than any queue holds, and many times the limit in flight. */
 #define MANY 3000
 
-/* Three messages of this length do not fit into a buffer, two do. */
+/* A buffer holds two messages of this length, but not three. */
 #define LONG 100000
 
 static char long_message[LONG];
@@ -37,7 +37,7 @@ static bool told(int sock, short event)
 	return told_within(sock, event, 0);
 }
 
-/* Message @n has @len bytes, and says its number in as many of them as it can. */
+/* Send message @n with @len bytes; as many of them as possible encode @n. */
 static int send_numbered(int sock, unsigned int n, size_t len, int flags)
 {
 	unsigned char data[512];
@@ -68,7 +68,7 @@ static int receive_numbered(int sock, unsigned int n, size_t len)
 	return (size_t)got == len && is_numbered(data, n, len) ? 0 : -EBADMSG;
 }
 
-/* Sends messages from number *@n on until one has to wait; its errno, 0 at number @end. */
+/* Send messages from *@n on until one would block. Returns the errno, or 0 at @end. */
 static int fill(int sock, unsigned int *n, unsigned int end, size_t len)
 {
 	int err = 0;
@@ -80,7 +80,7 @@ static int fill(int sock, unsigned int *n, unsigned int end, size_t len)
 	return err;
 }
 
-/* ---- short ones ---- */
+/* ---- short messages ---- */
 
 FIXTURE(short_messages)
 {
@@ -156,14 +156,14 @@ TEST_F(short_messages, block_their_writer_until_they_are_read)
 	pid_t pid = start(write_many, &writer);
 	unsigned int n;
 
-	usleep(200000);		/* the writer waits by then, as a rule */
+	usleep(200000);		/* usually enough for the writer to wait */
 	for (n = 0; n < MANY; n++)
 		ASSERT_EQ(0, receive_numbered(self->pair.server, n, variant->len));
 	EXPECT_EQ(0, finish(pid));
 	EXPECT_TRUE(quiet(self->pair.server));
 }
 
-/* The sender waits for them to be read: their reader must not wait for more. */
+/* The sender waits until messages are read, so the reader must not wait for more. */
 TEST_F(short_messages, are_read_by_who_waits_for_more_bytes)
 {
 	unsigned int sent = 0, received;
@@ -237,7 +237,7 @@ TEST_F(small_buffer, lets_the_sender_wait)
 		ASSERT_EQ(0, receive_numbered(self->pair.server, n, len));
 }
 
-/* ---- whole or not at all ---- */
+/* ---- whole messages ---- */
 
 enum how { NOT_WAITING, TIMED_OUT, INTERRUPTED };
 
@@ -280,7 +280,7 @@ static void interrupt(int signal)
 	(void)signal;
 }
 
-/* Again and again, in case the first comes before the send() that it is for. */
+/* Repeat the signal, as the first one may arrive before the send(). */
 static void send_signals(int milliseconds)
 {
 	struct itimerval timer = {
@@ -328,7 +328,7 @@ TEST_F(whole_messages, are_sent_or_nothing_of_them_is)
 	EXPECT_TRUE(quiet(self->pair.server));
 }
 
-/* A program that polls must not be told that it can send what it cannot. */
+/* poll() must not report a socket as writable if the message does not fit. */
 TEST_F(whole_messages, that_did_not_fit_are_polled_for)
 {
 	static char data[BUFFER_SIZE];
@@ -383,7 +383,7 @@ FIXTURE_TEARDOWN(messages_vm)
 	ns_close(self->ns);
 }
 
-/* The kernel of a guest queues no more packets than their overhead allows, 576 bytes or more. */
+/* A guest's kernel queues packets only up to their overhead, 576 bytes or more each. */
 TEST_F(messages_vm, gets_no_more_short_ones_than_its_kernel_can_queue)
 {
 	unsigned int sent = 0, received = 0;
@@ -399,7 +399,7 @@ TEST_F(messages_vm, gets_no_more_short_ones_than_its_kernel_can_queue)
 						VM_PATIENCE_MS));
 			ASSERT_TRUE(is_numbered(data, received, 2));
 		}
-		/* It asks for what is acknowledged, in case the guest has not said so. */
+		/* The host may wait for credit that the guest has not advertised yet. */
 		ASSERT_EQ(0, guest_post_op(self->link.conn, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0,
 					   guest_now() + VM_PATIENCE_MS));
 		ASSERT_EQ(0, guest_flush(&self->vm.guest, VM_PATIENCE_MS));

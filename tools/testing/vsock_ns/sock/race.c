@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many tasks at once: writers of child_ns_mode against each other and against
- * the creation of children; namespaces that come and go with traffic in them.
+ * Concurrent tasks: writers of child_ns_mode against each other and against the
+ * creation of children; creation and deletion of namespaces with traffic.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -19,19 +19,19 @@
 #define CHILDREN 3
 #define UNDECIDED (-1)
 
-/* One parent namespace, and what those who race for it have seen. */
+/* One parent namespace and the results of the tasks that race for it. */
 struct round {
 	int parent;
 	atomic_int ready;
-	atomic_int decided;	/* UNDECIDED, or a mode that a write was told */
-	atomic_int accepted[2];	/* writes that returned 0, per mode */
-	atomic_int busy;	/* writes that ended with EBUSY */
-	atomic_int misread;	/* accepted, and then another mode was read */
-	atomic_int misborn;	/* accepted, and then a child had another mode */
-	atomic_int trouble;	/* anything else */
+	atomic_int decided;	/* UNDECIDED, or the mode of an accepted write */
+	atomic_int accepted[2];	/* successful writes, per mode */
+	atomic_int busy;	/* writes that failed with EBUSY */
+	atomic_int misread;	/* another mode was read after an accepted write */
+	atomic_int misborn;	/* a child had another mode after an accepted write */
+	atomic_int trouble;	/* any other failure */
 };
 
-/* A task of the race: the writers write @mode, once in each round. */
+/* A task of the race. A writer writes @mode once per round. */
 struct task {
 	struct race *race;
 	enum mode mode;
@@ -39,7 +39,7 @@ struct task {
 
 struct race {
 	int rounds;
-	int children;		/* that each task makes, if any */
+	int children;		/* number of children that each task creates */
 	struct round round[ROUNDS];
 };
 
@@ -50,7 +50,7 @@ static void wait_for_all(struct round *round)
 		sched_yield();
 }
 
-/* The caller makes a child of the parent, and is in it afterwards. */
+/* Create a child of the parent and stay in it. */
 static void make_child(struct round *round, int must_be)
 {
 	int child, mode;
@@ -102,7 +102,7 @@ static int writer(void *arg)
 	return 0;
 }
 
-/* Makes children all the time; once a write was told 0, they are all alike. */
+/* Create children in a loop. After the first accepted write, all have its mode. */
 static int maker(void *arg)
 {
 	struct task *task = arg;
@@ -117,7 +117,7 @@ static int maker(void *arg)
 	return 0;
 }
 
-/* The first @locals of the writers write local, the others global. */
+/* The first @locals writers write local, the others global. */
 static int run_race(struct race *race, int locals)
 {
 	struct task task[TASKS];
@@ -178,8 +178,8 @@ FIXTURE_TEARDOWN(race)
 }
 
 /*
- * Where the mode and its lock are two words, each of these can fail: seldom, as
- * a writer must be stopped between them.
+ * On a kernel with the mode and its lock in two words, each of these tests can
+ * fail, but rarely: a writer must be interrupted between the two stores.
  */
 TEST_F_TIMEOUT(race, has_one_winner_and_the_others_are_busy, 120)
 {
@@ -218,7 +218,7 @@ TEST_F_TIMEOUT(race, lets_no_child_after_an_accepted_write_have_another_mode, 12
 		ASSERT_EQ(0, atomic_load(&self->race->round[i].misborn));
 }
 
-/* ---- namespaces that come and go ---- */
+/* ---- creation and deletion of namespaces ---- */
 
 #define CHURNERS 3
 #define TURNS 25
@@ -243,7 +243,7 @@ FIXTURE_TEARDOWN(churn)
 	ns_close(self->ns);
 }
 
-/* Leaves packets, a half-made connection and a VM's CID behind each time. */
+/* Leave unread packets, a pending connection and a VM's CID each time. */
 static int come_and_go(void *unused)
 {
 	int i;
@@ -319,7 +319,7 @@ TEST_F_TIMEOUT(churn, of_other_namespaces_does_not_disturb_init, 120)
 	EXPECT_EQ(0, talk(stays.client, stays.server));
 }
 
-/* Until it is killed; the listener's backlog may fill up. */
+/* Runs until it is killed; the listener's backlog may fill up. */
 static int connect_for_ever(void *arg)
 {
 	int told = *(int *)arg;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MSG_ZEROCOPY: whatever the pieces of an iovec are, all bytes arrive in order, and
- * each send() has one completion.
+ * MSG_ZEROCOPY: for any layout of the iovec, all bytes arrive in order and each
+ * send() has one completion.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,12 +15,12 @@
 #include "kselftest_harness.h"
 #include "vm_link.h"
 
-/* More than an skb has frags: 17, unless the kernel's configuration says more. */
+/* More than the frags of an skb: 17 by default. */
 #define PIECES 40
 #define PAGE 4096
 #define SKB_MAX 65536
 
-/* Pieces in the pages of @memory, behind a first one that may be long. */
+/* Pieces in the pages of @memory, after a first piece that may be long. */
 struct gather {
 	struct iovec iov[PIECES + 1];
 	size_t count;
@@ -40,7 +40,7 @@ static int gather_init(struct gather *g)
 	return 0;
 }
 
-/* @count pieces of odd lengths below @most and odd offsets, behind @first bytes. */
+/* Build @count pieces of odd lengths below @most at odd offsets, after @first bytes. */
 static void gather_make(struct gather *g, size_t first, size_t count, size_t most)
 {
 	size_t i;
@@ -65,7 +65,7 @@ static ssize_t gather_send(const struct gather *g, int sock)
 	return sendmsg(sock, &msg, MSG_ZEROCOPY | MSG_NOSIGNAL) < 0 ? -errno : (ssize_t)g->len;
 }
 
-/* Is @data what the pieces have? */
+/* True if @data matches the pieces. */
 static bool gathered(const struct gather *g, const char *data)
 {
 	size_t i;
@@ -85,7 +85,7 @@ static int zerocopy_on(int sock)
 	return setsockopt(sock, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)) ? -errno : 0;
 }
 
-/* Takes one notice of completions: how many begin with number @next, or an errno. */
+/* Read one completion; returns the number of sends from @next on, or a negative errno. */
 static int completed(int sock, unsigned int next)
 {
 	struct pollfd p = { .fd = sock };
@@ -105,7 +105,7 @@ static int completed(int sock, unsigned int next)
 	return err->ee_data - err->ee_info + 1;
 }
 
-/* Has each of @count sends a completion, and no more? */
+/* Returns 0 if each of @count sends has exactly one completion. */
 static int completions(int sock, int count)
 {
 	struct pollfd p = { .fd = sock };
@@ -120,7 +120,7 @@ static int completions(int sock, int count)
 	return done == count && poll(&p, 1, 0) == 0 ? 0 : -EOVERFLOW;
 }
 
-/* ---- by loopback ---- */
+/* ---- loopback ---- */
 
 FIXTURE(zerocopy)
 {
@@ -160,7 +160,7 @@ FIXTURE_TEARDOWN(zerocopy)
 	close(self->ns);
 }
 
-/* 0 if all that is sent arrives: the whole, and no more. */
+/* Returns 0 if exactly the sent bytes arrive. */
 static int carry(const struct gather *g, const struct pair *pair)
 {
 	static char data[SKB_MAX + PIECES * PAGE];
@@ -201,7 +201,7 @@ TEST_F(zerocopy, of_pieces_over_pages_carries_them_all)
 	EXPECT_EQ(0, talk(self->pair.client, self->pair.server));
 }
 
-/* The first packet has pages of the sender, the second has too many pieces. */
+/* The first packet uses pages of the sender, the second has too many pieces. */
 TEST_F(zerocopy, of_short_pieces_behind_a_long_one_carries_them_all)
 {
 	int count;
@@ -214,7 +214,7 @@ TEST_F(zerocopy, of_short_pieces_behind_a_long_one_carries_them_all)
 	EXPECT_EQ(0, talk(self->pair.client, self->pair.server));
 }
 
-/* A stream may send what is before it, a message is not sent. */
+/* A stream may send the bytes before the bad address; a message is not sent. */
 TEST_F(zerocopy, of_a_bad_address_carries_what_it_says)
 {
 	struct gather *g = &self->gather;
@@ -239,7 +239,7 @@ TEST_F(zerocopy, of_a_bad_address_carries_what_it_says)
 	EXPECT_EQ(0, memcmp(data, "next", 4));
 }
 
-/* ---- to a VM ---- */
+/* ---- VMs ---- */
 
 FIXTURE(zerocopy_vm)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What must be refused, and reach nobody: see stress.h.
+ * Operations that must be refused and reach no other socket: see stress.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,7 +14,10 @@
 #define BACKLOG 6
 #define PATIENCE_MS 60000
 
-/* How @space fares that connects; 0 or -errno. A @from is told the port it had. */
+/*
+ * Connect from @space; returns 0 or -errno. Stores the local port in *@from if
+ * not NULL.
+ */
 static int try_connect(struct worker *w, const struct space *space, uint32_t cid, uint32_t port,
 		       long long *from)
 {
@@ -32,7 +35,7 @@ static int try_connect(struct worker *w, const struct space *space, uint32_t cid
 	return err;
 }
 
-/* @listener is to be silent: who is it? */
+/* The silent @listener has accepted a connection: report the client. */
 static void name_the_heard(struct worker *w, int listener, const struct space *space,
 			   const struct space *other, long long from)
 {
@@ -42,11 +45,11 @@ static void name_the_heard(struct worker *w, int listener, const struct space *s
 
 	if (sock >= 0)
 		getpeername(sock, (struct sockaddr *)&peer, &len);
-	wrong(w, "a listener of scope %u heard port %u; the client of scope %u had %lld",
+	wrong(w, "a listener of scope %u accepted port %u; the client of scope %u had %lld",
 	      scope_of(space), peer.svm_port, scope_of(other), from);
 }
 
-/* A listener of one scope, a client of another. */
+/* Connect to a listener of another scope. */
 enum result attempt_foreign(struct worker *w)
 {
 	struct space *space = any_space(w), *other = other_scope(w, scope_of(space));
@@ -68,7 +71,7 @@ enum result attempt_foreign(struct worker *w)
 	return err == -ECONNRESET ? DONE : REFUSED;
 }
 
-/* From a local namespace to where other workers listen, in any scope. */
+/* Connect from a local namespace to a port on which other workers listen. */
 enum result attempt_neighbour(struct worker *w)
 {
 	struct space *space = any_space(w);
@@ -92,7 +95,7 @@ static void want_bind(struct worker *w, int sock, uint32_t port, int want)
 		wrong(w, "bind to port %u: %s, expected %s", port, strerror(-err), strerror(-want));
 }
 
-/* A port is taken in its scope, and nowhere else. */
+/* A bound port is in use within its scope and free in other scopes. */
 enum result attempt_bind(struct worker *w)
 {
 	struct space *space = any_space(w), *other = other_scope(w, scope_of(space));
@@ -116,7 +119,7 @@ enum result attempt_bind(struct worker *w)
 	return first >= 0 && second >= 0 ? DONE : REFUSED;
 }
 
-/* The end must come to who was connected, and an error to who was not yet. */
+/* Connected sockets must see EOF, connecting ones an error. */
 static void await_end(struct worker *w, int sock)
 {
 	struct pollfd p = { .fd = sock, .events = POLLIN };
@@ -128,16 +131,19 @@ static void await_end(struct worker *w, int sock)
 			ssize_t n = recv(sock, &byte, 1, MSG_DONTWAIT);
 
 			if (n > 0)
-				wrong(w, "a byte that nobody sent");
+				wrong(w, "a byte that was never sent");
 			if (!n || errno != EAGAIN)
 				return;
 		}
 		if (now_ms() > end)
-			wrong(w, "a client that was never told that its listener is gone");
+			wrong(w, "a client that was not notified of the end of its listener");
 	}
 }
 
-/* A client of the worker's listener; negative if memory or the module was missing. */
+/*
+ * Start to connect to the worker's listener. Negative if memory or the module
+ * is missing.
+ */
 static int begin_to_connect(struct worker *w, const struct space *space, int type)
 {
 	int sock = worker_socket(w, space, type), err;
@@ -149,13 +155,13 @@ static int begin_to_connect(struct worker *w, const struct space *space, int typ
 	if (!err || err == -EINPROGRESS)
 		return sock;
 	if (!gone(w, err))
-		wrong(w, "connect that does not wait: %s", strerror(-err));
+		wrong(w, "non-blocking connect: %s", strerror(-err));
 	close(sock);
 	return err;
 }
 
-/* What clients that are gone have asked for may be on its way: this comes after it,
- * or else the next listener hears them.
+/* Requests of closed clients may still be queued. Wait for the answer to a
+ * later one, or the next listener would accept them.
  */
 static void await_refusal(struct worker *w, const struct space *space)
 {
@@ -168,11 +174,11 @@ static void await_refusal(struct worker *w, const struct space *space)
 		poll(NULL, 0, 1);
 	}
 	if (err != -ECONNRESET && !is_shortage(err) && !gone(w, err))
-		wrong(w, "to a listener of scope %u that is gone: %s", scope_of(space),
+		wrong(w, "to a closed listener of scope %u: %s", scope_of(space),
 		      strerror(-err));
 }
 
-/* A listener that closes with clients which nobody has accepted. */
+/* Close a listener with pending connections. */
 enum result attempt_backlog(struct worker *w)
 {
 	struct space *space = any_space(w);
@@ -198,7 +204,7 @@ enum result attempt_backlog(struct worker *w)
 	return DONE;
 }
 
-/* A VM of one scope, a client of another that has no VM with this CID. */
+/* Connect to the CID of a VM from another scope without such a CID. */
 enum result attempt_vm(struct worker *w)
 {
 	struct vm *vm = &w->vms[roll(w, VMS)];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Connections: see stress.h. What they carry is made of the connection's key and
- * the place in the stream, so a byte that is lost, out of order, or another
- * connection's is seen at once.
+ * Connections: see stress.h. The data depends on the connection's key and the
+ * position in the stream. So lost, reordered and foreign bytes are detected at
+ * once.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,10 +15,10 @@
 
 #include "stress.h"
 
-#define MOST 16384		/* in one call; the largest message */
+#define MOST 16384		/* per call; the largest message */
 #define PATIENCE_MS 60000
 
-/* ---- what travels ---- */
+/* ---- data ---- */
 
 static uint8_t byte_at(const struct link *l, int from, uint64_t at)
 {
@@ -51,13 +51,13 @@ void link_check(struct worker *w, struct link *l, int from, uint64_t at, const v
 	w->counters->bytes += len;
 }
 
-/* Both sides know how long the n-th message is. */
+/* Both sides can compute the length of the n-th message. */
 size_t message_len(const struct link *l, int from, uint32_t n)
 {
 	return 1 + mix(l->key ^ n ^ (uint64_t)from << 40) % (n % 8 ? 300 : MOST);
 }
 
-/* ---- places ---- */
+/* ---- selecting links, marks and ports ---- */
 
 struct link *free_link(struct worker *w)
 {
@@ -69,7 +69,7 @@ struct link *free_link(struct worker *w)
 	return NULL;
 }
 
-/* One that works: over loopback, or @vm. */
+/* Returns a working connection, over loopback or to a VM if @vm. */
 struct link *any_link(struct worker *w, bool vm)
 {
 	unsigned int i, first = roll(w, LINKS);
@@ -83,13 +83,13 @@ struct link *any_link(struct worker *w, bool vm)
 	return NULL;
 }
 
-/* Enough of a scope to tell it from others, and from marks that are none. */
+/* Distinguishes a scope from other scopes, and from the special marks. */
 uint16_t scope_mark(uint32_t scope)
 {
 	return scope ? 2 + scope % 60000 : 1;
 }
 
-/* Different in each connection of the run, so that taps can tell whose it is. */
+/* Unique per connection of the run, so that taps can identify the connection. */
 uint32_t next_port(struct worker *w, uint32_t scope)
 {
 	uint32_t serial = w->serial++ % SERIALS;
@@ -98,7 +98,7 @@ uint32_t next_port(struct worker *w, uint32_t scope)
 	return 0x40000000 | w->index << 20 | serial;
 }
 
-/* The same in all scopes, on purpose; in the global one workers differ. */
+/* Equal in all scopes on purpose; differs between the workers in the global scope. */
 uint32_t listen_port(const struct worker *w)
 {
 	return PORT + w->index;
@@ -114,7 +114,7 @@ void link_forget(struct link *l)
 	memset(l, 0, sizeof(*l));
 }
 
-/* ---- one side of it ---- */
+/* ---- one side of a connection ---- */
 
 static void send_some(struct worker *w, struct link *l, int side, size_t most)
 {
@@ -125,9 +125,9 @@ static void send_some(struct worker *w, struct link *l, int side, size_t most)
 
 	if (l->type == SOCK_SEQPACKET) {
 		len = message_len(l, side, e->messages_out);
-		/* The kernel may send a part of a message, for want of credit for
-		 * the rest, and say EAGAIN. The guest tells of room when it has
-		 * read a quarter.
+		/* The kernel may send part of a message and return EAGAIN if
+		 * credit runs out. The guest sends a credit update for each
+		 * quarter of its buffer.
 		 */
 		if (l->vm && e->sent + len - l->end[1].received > GUEST_ALLOC / 2)
 			return;
@@ -146,7 +146,7 @@ static void send_some(struct worker *w, struct link *l, int side, size_t most)
 	e->sent += n;
 }
 
-/* False when nothing is there to be received. */
+/* Returns false if no data is available. */
 static bool receive_some(struct worker *w, struct link *l, int side)
 {
 	struct end *e = &l->end[side];
@@ -164,12 +164,12 @@ static bool receive_some(struct worker *w, struct link *l, int side)
 	}
 	if (!n) {
 		if (!l->end[!side].shut && !l->broken)
-			wrong(w, "an end that nobody sent, in scope %u", l->scope);
+			wrong(w, "an unexpected EOF in scope %u", l->scope);
 		e->eof = true;
 		return false;
 	}
 	if (l->type == SOCK_SEQPACKET && (size_t)n != message_len(l, !side, e->messages_in))
-		wrong(w, "message %u has %zd bytes, not %zu", e->messages_in, n,
+		wrong(w, "message %u has %zd bytes, expected %zu", e->messages_in, n,
 		      message_len(l, !side, e->messages_in));
 	link_check(w, l, !side, e->received, data, n);
 	e->received += n;
@@ -190,9 +190,9 @@ void link_turn_socket(struct worker *w, struct link *l, int side, size_t most)
 		;
 }
 
-/* ---- the life of one ---- */
+/* ---- opening and closing connections ---- */
 
-/* A client in @space that has connected, or an errno. */
+/* Create a connected client in @space, or return a negative errno. */
 static int client(struct worker *w, const struct space *space, int type, uint32_t port)
 {
 	int sock = worker_socket(w, space, type);
@@ -219,7 +219,7 @@ static int client(struct worker *w, const struct space *space, int type, uint32_
 			err = errno;
 		err = -err;
 	}
-	/* A packet that could not be made may also be the answer. */
+	/* The failed allocation may have been the answer's. */
 	if (hit || err) {
 		close(sock);
 		return hit ? -ENOMEM : err;
@@ -228,7 +228,7 @@ static int client(struct worker *w, const struct space *space, int type, uint32_
 	return sock;
 }
 
-/* Negative if memory or the module was missing; nothing else may happen. */
+/* Negative if memory or the module is missing; other errors are failures. */
 int worker_listener(struct worker *w, const struct space *space, int type)
 {
 	int sock = worker_socket(w, space, type);
@@ -336,7 +336,7 @@ enum result link_half(struct worker *w)
 	return DONE;
 }
 
-/* Both say that they send no more, and everything that was sent arrives. */
+/* Shut down both sides; all data that was sent must arrive. */
 void link_finish_one(struct worker *w, struct link *l)
 {
 	uint64_t end = now_ms() + PATIENCE_MS;
@@ -375,7 +375,7 @@ enum result link_finish(struct worker *w)
 	return DONE;
 }
 
-/* What had arrived before is still right, and the end comes. */
+/* Data received before is intact, and EOF follows. */
 void link_break(struct worker *w, struct link *l)
 {
 	uint64_t end = now_ms() + PATIENCE_MS;
@@ -384,7 +384,7 @@ void link_break(struct worker *w, struct link *l)
 	while (l->end[0].fd >= 0 && !l->end[0].eof) {
 		link_turn_socket(w, l, 0, 0);
 		if (now_ms() > end)
-			wrong(w, "a socket of scope %u that was never told of its peer's end",
+			wrong(w, "a socket of scope %u that was not notified of its peer's end",
 			      l->scope);
 		if (!l->end[0].eof)
 			poll(NULL, 0, 1);
@@ -392,7 +392,7 @@ void link_break(struct worker *w, struct link *l)
 	link_forget(l);
 }
 
-/* By closing one side with data unread, so that the other is reset. */
+/* Close one side with unread data, so that the other side is reset. */
 enum result link_kill(struct worker *w)
 {
 	struct link *l = any_link(w, roll(w, 3) == 0);
@@ -413,7 +413,7 @@ enum result link_kill(struct worker *w)
 	return DONE;
 }
 
-/* Larger only: what the other side may send already must find its room. */
+/* Only enlarge it: the peer may use all of the advertised space. */
 enum result link_buffer(struct worker *w)
 {
 	struct link *l = any_link(w, false);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vsock_stress: makes and destroys namespaces, connections and VMs at random, in
- * several processes, and looks at each byte. See stress.h for the parts.
+ * vsock_stress: several processes create and destroy namespaces, connections
+ * and VMs at random, and check each byte. See stress.h for the parts.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,9 +19,9 @@
 #include "stress.h"
 
 #define PROGRESS_MS 30000
-#define END_MS 180000		/* for the workers to finish what they have */
+#define END_MS 180000		/* for the workers to finish their connections */
 
-/* So many steps have some of each kind; a slow machine does not get as far. */
+/* This many steps include each kind of work; a slow machine may do fewer. */
 #define ENOUGH_STEPS 2000
 
 static const struct {
@@ -54,7 +54,7 @@ static const struct {
 };
 
 /*
- * struct plan - what was asked for
+ * struct plan - the options
  */
 struct plan {
 	unsigned long seconds, workers;
@@ -97,7 +97,7 @@ static void let_go_of_vms(struct worker *w)
 	}
 }
 
-/* What the modules' worker waits for. */
+/* Close the objects that keep the modules in use. */
 static void let_go(struct worker *w)
 {
 	if (leaving(w, LEAVE_LOOPBACK))
@@ -106,7 +106,7 @@ static void let_go(struct worker *w)
 		let_go_of_vms(w);
 	if (leaving(w, 0))
 		taps_drop(w);
-	/* Moments in which nobody uses it, but the next attempt is near. */
+	/* Leave the modules unused for a moment before the next attempt. */
 	if (leaving(w, ~0))
 		poll(NULL, 0, 10);
 }
@@ -158,11 +158,12 @@ static int work(struct shared *shared, const struct plan *plan, int index)
 	return 0;
 }
 
-/* ---- all of them ---- */
+/* ---- all workers ---- */
 
 /*
- * failslab spares allocations that may wait, unless told otherwise, and shows the
- * stack of each that it makes fail. Pages are left alone: who lacks one complains.
+ * By default, failslab spares allocations that may sleep and prints a stack
+ * trace for each fault. Page allocations do not fail here, as they print a
+ * warning.
  */
 static bool allow_faults(void)
 {
@@ -223,7 +224,7 @@ static void progress(const struct shared *shared, uint64_t since)
 	fflush(stdout);
 }
 
-/* Waits for the end: of the time, of all workers, or of the first that fails. */
+/* Wait for the time limit, for all workers, or for the first failure. */
 static int wait_for_all(struct shared *shared, const struct plan *plan, pid_t modules)
 {
 	uint64_t start = now_ms(), end = start + plan->seconds * 1000, told = start;
@@ -247,7 +248,7 @@ static int wait_for_all(struct shared *shared, const struct plan *plan, pid_t mo
 		if (failed || !left || now_ms() > end)
 			shared->stop = 1;
 		if (now_ms() > end + END_MS) {
-			printf("# FAILED: %lu workers did not end\n", left);
+			printf("# FAILED: %lu workers did not exit\n", left);
 			return failed + left;
 		}
 		if (now_ms() > told + PROGRESS_MS) {
@@ -279,7 +280,7 @@ static int verdict(int number, bool ok, const char *what)
 	return !ok;
 }
 
-/* A kind of work that never came about has shown nothing. */
+/* A kind of work that never ran has tested nothing. */
 static bool all_done(const struct shared *shared)
 {
 	bool all = true;
@@ -302,7 +303,10 @@ static int report(const struct shared *shared, const struct plan *plan, int fail
 	print_counters(shared);
 	bad += verdict(1, !failed, "each worker saw what it expected, to the end");
 	bad += verdict(2, !SUM(lost) && SUM(bytes), "no byte was lost, or another's");
-	/* Without local namespaces some cannot be, and VMs are let go of all the time. */
+	/*
+	 * Some kinds need local namespaces, and with -u the VMs are always
+	 * being closed.
+	 */
 	if (!enough || plan->unload_all)
 		printf("ok 3 each kind of work was done # SKIP %s\n",
 		       enough ? "no local namespaces" : "too few steps");
@@ -319,17 +323,17 @@ static int report(const struct shared *shared, const struct plan *plan, int fail
 static void print_help(FILE *f)
 {
 	fputs("usage: vsock_stress [OPTION...]\n"
-	      "As root, in a machine of its own, with vsock, vsock_loopback, vhost_vsock,\n"
-	      "vsock_diag and vsockmon. Prints TAP. Exit status: 0, 1: something was not as\n"
-	      "it must be, 2: it cannot run.\n"
-	      "  -t, --seconds N   how long (180)\n"
-	      "  -s, --seed N      what the workers do (from the clock)\n"
-	      "  -w, --workers N   how many processes (4, at most 16)\n"
-	      "  -n, --steps N     ends when each worker has done so many steps\n"
-	      "  -u, --unload-all  vsock is unloaded, too; no namespace chooses local\n"
-	      "  -m, --no-modules  no module is unloaded\n"
-	      "  -f, --no-faults   no allocation is made to fail\n"
-	      "  -v, --verbose     each step: 0 done, 1 refused, 2 skipped\n", f);
+	      "Run as root in a VM to itself, with vsock, vsock_loopback, vhost_vsock,\n"
+	      "vsock_diag and vsockmon. Prints TAP. Exit status: 0 passed, 1 failed,\n"
+	      "2 cannot run.\n"
+	      "  -t, --seconds N   duration (180)\n"
+	      "  -s, --seed N      seed of the random numbers (from the clock)\n"
+	      "  -w, --workers N   number of processes (4, at most 16)\n"
+	      "  -n, --steps N     stop each worker after N steps\n"
+	      "  -u, --unload-all  unload vsock, too; no namespace chooses local\n"
+	      "  -m, --no-modules  do not unload modules\n"
+	      "  -f, --no-faults   do not inject allocation failures\n"
+	      "  -v, --verbose     print each step: 0 done, 1 refused, 2 skipped\n", f);
 }
 
 static unsigned long long parse(const char *text, unsigned long long most)
@@ -338,7 +342,7 @@ static unsigned long long parse(const char *text, unsigned long long most)
 	unsigned long long n = strtoull(text, &end, 0);
 
 	if (!*text || *end || n < 1 || n > most) {
-		fprintf(stderr, "vsock_stress: error: %s is no number from 1 to %llu\n",
+		fprintf(stderr, "vsock_stress: error: %s is not a number from 1 to %llu\n",
 			text, most);
 		exit(2);
 	}
@@ -418,7 +422,7 @@ int main(int argc, char **argv)
 	plan.no_faults = !faults;
 	printf("TAP version 13\n1..4\n");
 	printf("# seed %llu, %lu workers, %lu s, faults: %s\n", plan.seed, plan.workers,
-	       plan.seconds, faults ? "yes" : "none, or this kernel cannot");
+	       plan.seconds, faults ? "yes" : "none, or not supported by this kernel");
 	if (!plan.no_modules)
 		modules = spawn(shared, &plan, -1);
 	for (i = 0; i < plan.workers; i++)

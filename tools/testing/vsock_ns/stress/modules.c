@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Unloads modules under traffic, and loads them again: see stress.h. What a
- * connection or a VM uses stays, so the workers are asked to finish what they
- * have; they go on trying to make new ones.
+ * Unload modules under traffic and reload them: see stress.h. Connections and
+ * VMs keep their modules in use, so the workers are asked to close them.
+ * Meanwhile the workers try to create new ones.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,7 @@ static const struct {
 	{ "vsock_diag", LEAVE_DIAG },
 };
 
-/* What goes before vsock can go, in this order. */
+/* The modules to unload, in order, before and including vsock. */
 static const char * const family[] = {
 	"vsock_diag", "vhost_vsock", "vsock_loopback",
 	"vmw_vsock_virtio_transport_common", "vsock",
@@ -51,7 +51,7 @@ static bool unload(struct shared *shared, const char *name)
 
 	do {
 		err = module_try_unload(name);
-		/* Not there: something else has unloaded it, or not loaded it yet. */
+		/* Not loaded: unloaded or not loaded yet by another process. */
 		if (!err || err == -ENOENT)
 			return true;
 		__atomic_add_fetch(&shared->held, 1, __ATOMIC_RELAXED);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Namespaces, and what child_ns_mode must answer: see stress.h.
+ * Namespaces and the expected results of child_ns_mode: see stress.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -10,13 +10,13 @@
 
 #include "stress.h"
 
-/* 0: the scope that all global namespaces share. */
+/* 0 is the scope shared by all global namespaces. */
 uint32_t scope_of(const struct space *space)
 {
 	return space->mode == LOCAL ? space->id : 0;
 }
 
-/* The first is init, which is always there. */
+/* The first namespace is init, which always exists. */
 struct space *any_space(struct worker *w)
 {
 	struct space *space = &w->spaces[roll(w, SPACES)];
@@ -24,7 +24,7 @@ struct space *any_space(struct worker *w)
 	return space->fd < 0 ? &w->spaces[0] : space;
 }
 
-/* One that must not reach @scope; NULL if there is none. */
+/* Returns a namespace that must not reach @scope, or NULL if there is none. */
 struct space *other_scope(struct worker *w, uint32_t scope)
 {
 	unsigned int i, first = roll(w, SPACES);
@@ -38,7 +38,7 @@ struct space *other_scope(struct worker *w, uint32_t scope)
 	return NULL;
 }
 
-/* What the sysctls say is what the model says. */
+/* Compare the sysctls with the model. */
 static void compare(struct worker *w, const struct space *space)
 {
 	int mode = mode_of(space->fd), child = child_mode_of(space->fd);
@@ -52,13 +52,16 @@ static void compare(struct worker *w, const struct space *space)
 		      space->child);
 }
 
-/* Not all other parts of a namespace say that it was for want of memory. */
+/* Other subsystems report a lack of memory by other errnos, too. */
 static bool is_shortage_of_some(int err)
 {
 	return is_shortage(err) || err == -EEXIST || err == -ENODEV || err == -EINVAL;
 }
 
-/* A child of @parent, maybe with an allocation that fails; -errno. */
+/*
+ * Create a child of @parent, possibly with a failing allocation; returns -errno
+ * on failure.
+ */
 static int unshare_in(struct worker *w, const struct space *parent)
 {
 	int child, err = ns_enter(parent->fd);
@@ -73,7 +76,7 @@ static int unshare_in(struct worker *w, const struct space *parent)
 		wrong(w, "unshare: %s", strerror(-err));
 	child = err ? err : ns_here();
 	if (ns_enter(w->home))
-		wrong(w, "cannot go home");
+		wrong(w, "cannot return to init");
 	return child;
 }
 
@@ -101,7 +104,7 @@ enum result space_new(struct worker *w)
 	return DONE;
 }
 
-/* Sockets and VMs go on without a name for it. */
+/* Drop a name; sockets and VMs keep the namespace alive. */
 enum result space_drop(struct worker *w)
 {
 	struct space *space = &w->spaces[1 + roll(w, SPACES - 1)];
@@ -122,7 +125,7 @@ static int expected(const struct space *space, enum mode mode)
 	return 0;
 }
 
-/* Never in init: other workers are in it, and a choice is for ever. */
+/* Never in init: it is shared with other workers, and a choice is permanent. */
 enum result mode_write(struct worker *w)
 {
 	struct space *space = any_space(w);

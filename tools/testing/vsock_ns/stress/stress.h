@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * vsock_stress: what its parts share.
+ * vsock_stress: shared definitions.
  *
- *	main.c		options, workers, the table of works, the end
+ *	main.c		options, workers, the table of works, the report
  *	spaces.c	namespaces and the model of their modes
- *	links.c		connections over loopback; every byte is known beforehand
- *	attempts.c	what must be refused: foreign scopes, taken ports
- *	vms.c		VMs (guest.h), connections to them
- *	watch.c		sock_diag and taps: who may see what
- *	modules.c	unloads and loads modules meanwhile
- *	util.c		dice, faults, failures
+ *	links.c		connections over loopback with predictable data
+ *	attempts.c	operations to refuse: foreign scopes, ports in use
+ *	vms.c		VMs (guest.h) and connections to them
+ *	watch.c		visibility in sock_diag and taps
+ *	modules.c	unloading and loading of modules
+ *	util.c		random numbers, faults, failures
  *
- * A worker is a process with objects of its own. Each of its steps draws from
- * dice that are set anew by (seed, worker, step), so that what a step wants to do
- * does not hang on how earlier ones came out.
+ * A worker is a process with its own objects. Each of its steps uses random
+ * numbers seeded by (seed, worker, step). So the choices of a step do not
+ * depend on the results of earlier steps.
  */
 #ifndef VSOCK_STRESS_H
 #define VSOCK_STRESS_H
@@ -34,29 +34,29 @@
 #define TAPS 2
 #define MAX_KINDS 32
 
-/* Serial numbers of links, for those who see ports only: taps. */
+/* Serial numbers of links, for taps, which see only ports. */
 #define SERIALS 0x100000u
 #define MARK_FORGED 0xffff
 
-/* The buffer that a guest has for each connection. */
+/* Buffer size of a guest per connection. */
 #define GUEST_ALLOC 65536u
 
-/* What a step came to. */
+/* The result of a step. */
 enum result { DONE, REFUSED, SKIPPED };
 
-/* What the modules' worker asks the others to let go of. */
+/* Objects that the modules' worker asks the other workers to close. */
 enum { LEAVE_LOOPBACK = 1, LEAVE_VHOST = 2, LEAVE_DIAG = 4, LEAVE_ALL = 8 };
 
 /*
- * struct counters - what one worker has done
- * @done: by kind of work, as are @refused, @skipped
- * @bytes: that arrived and were as expected
- * @links: connections that were closed with nothing lost
- * @lost: bytes that did not arrive though nobody broke the connection
- * @tapped: packets that a tap has shown
- * @faults: allocations that were made to fail
- * @failures: what should not have been
- * @step: number of the current one
+ * struct counters - statistics of one worker
+ * @done: per kind of work, as are @refused and @skipped
+ * @bytes: received bytes that were correct
+ * @links: connections that were closed without loss
+ * @lost: bytes missing from connections that were not broken on purpose
+ * @tapped: packets seen on taps
+ * @faults: injected allocation failures
+ * @failures: failed checks
+ * @step: number of the current step
  */
 struct counters {
 	uint64_t done[MAX_KINDS], refused[MAX_KINDS], skipped[MAX_KINDS];
@@ -64,14 +64,14 @@ struct counters {
 };
 
 /*
- * struct shared - between all processes of a run
+ * struct shared - memory shared by all processes of a run
  * @leave: LEAVE_ flags
- * @stop: everybody ends
+ * @stop: all processes must exit
  * @epoch: odd while a module may be missing
- * @unloads: modules unloaded while the workers ran; @held: they were in use
- * @counters: a worker each
- * @mark: scope_mark() of the connection with this serial number, 0 if there was
- *	none; or MARK_FORGED, if packets of another scope say that they are of it
+ * @unloads: modules unloaded while the workers ran; @held: attempts while in use
+ * @counters: one per worker
+ * @mark: scope_mark() per serial number of a connection, 0 if there was none, or
+ *	MARK_FORGED if packets of another scope forge its ports
  */
 struct shared {
 	int leave;
@@ -83,12 +83,12 @@ struct shared {
 };
 
 /*
- * struct space - a network namespace, and what its modes must be
- * @fd: -1 if there is none here
- * @id: its number; scopes of local namespaces go by it
+ * struct space - a network namespace and the model of its modes
+ * @fd: -1 if the entry is unused
+ * @id: its number, which is also its scope if it is local
  * @mode: global or local
- * @child: mode that its children get
- * @locked: @child has been chosen
+ * @child: mode of its children
+ * @locked: @child was chosen
  */
 struct space {
 	int fd;
@@ -99,13 +99,13 @@ struct space {
 
 /*
  * struct end - one side of a connection
- * @fd: socket; -1 if a guest is on this side
- * @sent: bytes, likewise @received
- * @messages_out: for seqpacket, likewise @messages_in
- * @part: what a guest has of a message that is not complete yet
- * @buffer: its size, once it has been chosen
- * @shut: sends no more
- * @eof: has seen the end of what the other side sent
+ * @fd: the socket, or -1 on the side of a guest
+ * @sent: bytes sent; @received likewise
+ * @messages_out: messages sent on seqpacket; @messages_in likewise
+ * @part: received bytes of an incomplete message, in a guest
+ * @buffer: buffer size, once chosen
+ * @shut: this side sends no more
+ * @eof: this side has seen the peer's EOF
  */
 struct end {
 	int fd;
@@ -117,19 +117,19 @@ struct end {
 
 /*
  * struct link - a connection
- * @used: there is one in this place
+ * @used: the entry is in use
  * @type: SOCK_STREAM or SOCK_SEQPACKET
- * @scope: 0: global, else the id of the local namespace
- * @space: id of the namespace that its sockets are in
- * @key: what its bytes are made of
- * @end: client, server; where @vm is there, host and guest
- * @vm: VM at the other end
- * @host_port: with @guest_port, by which the guest knows it
- * @tx: bytes that the guest has sent
- * @acked: what the guest has told the host of those that it received
- * @peer_alloc: size of the host's buffer, @peer_fwd: how much it has read
+ * @scope: 0 for global, else the id of the local namespace
+ * @space: id of the namespace of its sockets
+ * @key: seed of its data
+ * @end: client and server; if @vm is set, host and guest
+ * @vm: the VM at the other end, or NULL
+ * @host_port: identifies the connection in the guest, with @guest_port
+ * @tx: bytes sent by the guest
+ * @acked: received bytes that the guest has acknowledged
+ * @peer_alloc: buffer size of the host; @peer_fwd: bytes that the host has read
  * @up: both sides are connected
- * @broken: somebody broke it: it may lose what is on the way
+ * @broken: broken on purpose, so queued data may be lost
  */
 struct link {
 	bool used;
@@ -145,9 +145,9 @@ struct link {
 
 /*
  * struct vm - a guest without a VM
- * @used: there is one in this place
- * @space: the namespace that it was opened in; the fd is its own
- * @guest: the rings
+ * @used: the entry is in use
+ * @space: namespace of the device; owns its fd
+ * @guest: the device
  */
 struct vm {
 	bool used;
@@ -156,9 +156,9 @@ struct vm {
 };
 
 /*
- * struct tap - a vsockmon device and the socket that listens on it
+ * struct tap - a vsockmon device and a packet socket on it
  * @fd: the packet socket; -1 if there is none
- * @space: where the device is; the fd is its own
+ * @space: namespace of the device; owns its fd
  */
 struct tap {
 	int fd;
@@ -167,14 +167,14 @@ struct tap {
 
 /*
  * struct worker - one process
- * @index: its number
- * @seed: of the run; @dice: their state
- * @serial: of the last link; @next_id: of the last namespace
- * @epoch: struct shared's at the start of the step
- * @home: the namespace that it runs in, init
- * @fail_nth: file that makes an allocation fail; -1 if there is none
- * @local_allowed: namespaces may choose local; @faults_allowed: likewise
- * @faulty: a fault has been asked for, and not yet looked after
+ * @index: number of the worker
+ * @seed: seed of the run; @dice: state of the random numbers
+ * @serial: serial number of the last link; @next_id: id of the last namespace
+ * @epoch: epoch of struct shared at the start of the step
+ * @home: the namespace of the process, init
+ * @fail_nth: the file that injects a fault, or -1 if not supported
+ * @local_allowed: namespaces may choose local; @faults_allowed: faults may be injected
+ * @faulty: a fault is armed
  */
 struct worker {
 	int index;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Dice, faults, failures: see stress.h.
+ * Random numbers, faults, failures: see stress.h.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,13 +18,13 @@
 #define PATIENCE_S 60
 #define NONBLOCK_S 8
 
-/* One in so many steps that create something has an allocation that fails. */
+/* One in FAULT_EVERY calls that create an object gets a failing allocation. */
 #define FAULT_EVERY 6
 #define FAULT_DEEPEST 24
 
-/* ---- dice ---- */
+/* ---- random numbers ---- */
 
-/* splitmix64: each bit of the result hangs on each bit of @x. */
+/* splitmix64: each bit of the result depends on each bit of @x. */
 uint64_t mix(uint64_t x)
 {
 	x += 0x9e3779b97f4a7c15ull;
@@ -65,7 +65,7 @@ static void set_fail_nth(struct worker *w, unsigned int n)
 		wrong(w, "fail-nth cannot be set: %s", strerror(errno));
 }
 
-/* Now and then. Between this and fault_end() only what is to be tested. */
+/* Arm a fault at random. Only the tested calls may run before fault_end(). */
 void fault_begin(struct worker *w)
 {
 	bool now = !roll(w, FAULT_EVERY);
@@ -76,7 +76,7 @@ void fault_begin(struct worker *w)
 		set_fail_nth(w, nth);
 }
 
-/* True if something did fail since. */
+/* Returns true if an allocation has failed. */
 bool fault_end(struct worker *w)
 {
 	char text[16] = "";
@@ -118,7 +118,7 @@ void wrong_at(struct worker *w, const char *where, const char *fmt, ...)
 	_exit(1);
 }
 
-/* ---- modules that are not there ---- */
+/* ---- missing modules ---- */
 
 int leaving(const struct worker *w, int what)
 {
@@ -130,7 +130,7 @@ uint32_t epoch_now(const struct worker *w)
 	return __atomic_load_n(&w->shared->epoch, __ATOMIC_SEQ_CST);
 }
 
-/* The module may have been missing at some time since the step began. */
+/* True if the module may have been missing at any time during this step. */
 bool gone(const struct worker *w, int err)
 {
 	bool absent = err == -ENODEV || err == -ESOCKTNOSUPPORT || err == -ENOENT ||
@@ -141,7 +141,7 @@ bool gone(const struct worker *w, int err)
 
 /* ---- sockets ---- */
 
-/* Made by a task of @space. Negative if memory or the module was missing. */
+/* Create a socket as a task of @space. Negative if memory or the module is missing. */
 int worker_socket(struct worker *w, const struct space *space, int type)
 {
 	struct timeval patience = { .tv_sec = PATIENCE_S };
@@ -155,7 +155,7 @@ int worker_socket(struct worker *w, const struct space *space, int type)
 	err = sock < 0 ? -errno : 0;
 	hit = fault_end(w);
 	if (ns_enter(w->home))
-		wrong(w, "cannot go home");
+		wrong(w, "cannot return to init");
 	if (err && !(hit && is_shortage(err)) && !gone(w, err))
 		wrong(w, "socket in scope %u: %s", scope_of(space), strerror(-err));
 	if (err)
@@ -166,8 +166,8 @@ int worker_socket(struct worker *w, const struct space *space, int type)
 	return sock;
 }
 
-/* A socket that has begun to connect lives until its timeout, whatever becomes of
- * it, and holds a module as long.
+/* A connecting socket lives until its timeout, even if it is closed. It holds a
+ * module meanwhile, so shorten the timeout.
  */
 void no_waiting(int sock)
 {
@@ -177,7 +177,7 @@ void no_waiting(int sock)
 	fcntl(sock, F_SETFL, O_NONBLOCK);
 }
 
-/* A copy that lives as long as whoever keeps it. */
+/* Copy @space with a file descriptor of its own. */
 void keep_space(struct worker *w, struct space *copy, const struct space *space)
 {
 	*copy = *space;

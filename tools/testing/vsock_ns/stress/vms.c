@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VMs and connections to them: see stress.h and ../guest.h. The guest's side of
- * the protocol is played here: requests, credit, the end.
+ * VMs and connections to them: see stress.h and guest.h. Implements the guest's
+ * side of the protocol: requests, credit, shutdown.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -13,7 +13,7 @@
 
 #include "stress.h"
 
-#define GUEST_TELLS (GUEST_ALLOC / 4)	/* the host hears of free room after so much */
+#define GUEST_TELLS (GUEST_ALLOC / 4)	/* the guest sends a credit update per this many bytes */
 #define PAYLOAD (GUEST_BUFFER - sizeof(struct virtio_vsock_hdr))
 #define FIRST_CID 1000
 #define PATIENCE_MS 60000
@@ -56,7 +56,7 @@ static void link_sends(struct worker *w, struct link *l, uint16_t op, uint32_t f
 	guest_sends(w, l->vm, &hdr, payload);
 }
 
-/* What belongs to no connection is answered by a reset, as a guest does. */
+/* Answer a packet without a connection by a reset, like a guest. */
 static void refuse(struct worker *w, struct vm *vm, const struct virtio_vsock_hdr *hdr)
 {
 	struct virtio_vsock_hdr answer;
@@ -94,7 +94,7 @@ static void took_data(struct worker *w, struct link *l, const struct virtio_vsoc
 	e->part += len;
 	if (l->type == SOCK_SEQPACKET && le32toh(hdr->flags) & VIRTIO_VSOCK_SEQ_EOM) {
 		if (e->part != message_len(l, 0, e->messages_in))
-			wrong(w, "message %u to a guest has %u bytes, not %zu", e->messages_in,
+			wrong(w, "message %u to a guest has %u bytes, expected %zu", e->messages_in,
 			      e->part, message_len(l, 0, e->messages_in));
 		e->messages_in++;
 		e->part = 0;
@@ -135,7 +135,7 @@ static void took(struct worker *w, struct link *l, const struct virtio_vsock_hdr
 	}
 }
 
-/* All that has come for the guest. */
+/* Process all packets for the guest. */
 void vm_pump(struct worker *w, struct vm *vm)
 {
 	struct virtio_vsock_hdr hdr;
@@ -148,11 +148,11 @@ void vm_pump(struct worker *w, struct vm *vm)
 		if (len == -ETIMEDOUT)
 			return;
 		if (len < 0)
-			wrong(w, "a used entry that makes no sense");
+			wrong(w, "an invalid used entry");
 		if (le64toh(hdr.dst_cid) != vm->guest.cid && le64toh(hdr.dst_cid) < FIRST_CID)
 			wrong(w, "a packet for CID %llu", (unsigned long long)le64toh(hdr.dst_cid));
 		if (le32toh(hdr.len) != (uint32_t)len)
-			wrong(w, "a packet of %d bytes that says %u", len, le32toh(hdr.len));
+			wrong(w, "a packet of %d bytes with len %u", len, le32toh(hdr.len));
 		l = link_of(w, vm, &hdr);
 		if (l)
 			took(w, l, &hdr, payload, len);
@@ -161,8 +161,8 @@ void vm_pump(struct worker *w, struct vm *vm)
 	}
 }
 
-/* Never more than the host has room for, or else it may drop it. A message goes
- * whole or not at all.
+/* Respect the credit of the host, which may drop more. A message is sent whole
+ * or not at all.
  */
 void vm_send_some(struct worker *w, struct link *l, size_t most)
 {
@@ -190,7 +190,7 @@ void vm_send_some(struct worker *w, struct link *l, size_t most)
 	}
 }
 
-/* SHUTDOWN of the guest's sending side, or RST. */
+/* Send SHUTDOWN for the guest's sending side, or RST. */
 void vm_shut(struct worker *w, struct link *l, uint16_t op)
 {
 	bool reset = op == VIRTIO_VSOCK_OP_RST;
@@ -212,7 +212,7 @@ static bool cid_taken(struct worker *w, const struct vm *vm, uint32_t scope, uin
 	return false;
 }
 
-/* The same ones in all scopes; in the global one workers differ. */
+/* The CIDs are equal in all scopes; they differ between workers in the global scope. */
 static uint64_t some_cid(struct worker *w)
 {
 	return FIRST_CID + w->index * 8 + roll(w, VMS + 1);
@@ -234,7 +234,7 @@ enum result vm_new(struct worker *w)
 	err = guest_start(&vm->guest, cid);
 	hit = fault_end(w);
 	if (ns_enter(w->home))
-		wrong(w, "cannot go home");
+		wrong(w, "cannot return to init");
 	if (err && (hit || gone(w, err)))
 		return REFUSED;
 	if (taken ? err != -EADDRINUSE : err)
@@ -248,7 +248,7 @@ enum result vm_new(struct worker *w)
 	return DONE;
 }
 
-/* Its peers must be told. Who calls has seen to traffic, or not. */
+/* The peers must be notified, even if the caller has not finished their connections. */
 void vm_end(struct worker *w, struct vm *vm)
 {
 	unsigned int i;
@@ -281,7 +281,7 @@ enum result vm_close(struct worker *w)
 	return DONE;
 }
 
-/* Under traffic. What was connected to the old CID is nobody's any more. */
+/* Change the CID under traffic. Connections to the old CID are reset. */
 enum result vm_cid(struct worker *w)
 {
 	struct vm *vm = &w->vms[roll(w, VMS)];
@@ -340,7 +340,7 @@ static enum result host_connects(struct worker *w, struct link *l)
 	until_up(w, l);
 	if (poll(&p, 1, PATIENCE_MS) != 1 ||
 	    getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len) || err)
-		wrong(w, "the VM has answered, and connect says %s", strerror(err));
+		wrong(w, "the VM has answered, and connect returns %s", strerror(err));
 	fcntl(sock, F_SETFL, 0);
 	return DONE;
 }
@@ -384,8 +384,8 @@ enum result vm_link(struct worker *w)
 	return result;
 }
 
-/* A VM that knows the ports of another's connection. It gets what it deserves, and
- * the connection goes on: what follows on it is looked at as always.
+/* Send packets of one VM with the ports of another VM's connection. They must
+ * be refused, and the connection continues, with the usual checks.
  */
 enum result vm_forge(struct worker *w)
 {

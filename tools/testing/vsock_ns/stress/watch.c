@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sock_diag and taps, which must show a namespace what is its own: see stress.h.
+ * sock_diag and taps show a namespace only its own sockets and packets: see stress.h.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,7 +22,7 @@
 
 /* ---- sock_diag ---- */
 
-/* A socket of this worker, and how often a dump has shown it. */
+/* A socket of this worker, and the number of times a dump has shown it. */
 struct own {
 	const struct link *link;
 	ino_t inode;
@@ -47,7 +47,7 @@ static unsigned int own_sockets(struct worker *w, struct own *own)
 	return n;
 }
 
-/* What look_at() looks for. */
+/* The argument of look_at(). */
 struct sought {
 	struct own *own;
 	unsigned int count;
@@ -70,7 +70,7 @@ static int diag_in(struct worker *w, const struct space *space)
 		wrong(w, "cannot enter namespace %u", space->id);
 	diag = netlink_open(NETLINK_SOCK_DIAG);
 	if (ns_enter(w->home))
-		wrong(w, "cannot go home");
+		wrong(w, "cannot return to init");
 	if (diag < 0)
 		wrong(w, "a socket for dumps: %s", strerror(-diag));
 	return diag;
@@ -115,7 +115,7 @@ static int run_in(struct worker *w, const struct space *space, const char *comma
 		wrong(w, "cannot enter namespace %u", space->id);
 	status = system(command);
 	if (ns_enter(w->home))
-		wrong(w, "cannot go home");
+		wrong(w, "cannot return to init");
 	return status;
 }
 
@@ -136,7 +136,7 @@ static int listen_on_tap(struct worker *w, const struct space *space, const char
 	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr)))
 		wrong(w, "listening on a tap: %s", strerror(errno));
 	if (ns_enter(w->home))
-		wrong(w, "cannot go home");
+		wrong(w, "cannot return to init");
 	return sock;
 }
 
@@ -162,7 +162,7 @@ void taps_drop(struct worker *w)
 			drop(w, &w->taps[i]);
 }
 
-/* In a place that has one: it goes. */
+/* An entry that is in use is deleted first. */
 enum result tap_new(struct worker *w)
 {
 	struct tap *tap = &w->taps[roll(w, TAPS)];
@@ -185,8 +185,8 @@ enum result tap_new(struct worker *w)
 	return DONE;
 }
 
-/* A port that tells the scope of its packet must tell the tap's. One that nobody gave
- * out is the kernel's choice.
+/* A port that encodes a scope must match the scope of the tap. Other ports were
+ * chosen by the kernel.
  */
 static void may_see(struct worker *w, const struct tap *tap, uint32_t port)
 {

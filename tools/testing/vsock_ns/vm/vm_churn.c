@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VMs that are started, connected to and killed, one after the other, beside a
- * VM whose connection must lose nothing.
+ * VMs are started, connected to and killed in turn, beside a VM whose
+ * connection must lose no data.
  *
  *	this test ---- host's end, guest's end: the steady VM
  *	  `-- churner: host's ends
- *		`-- VMM, killed in the middle: guest's ends
+ *		`-- VMM, killed while connected: guest's ends
  */
 #include <signal.h>
 #include <sys/wait.h>
@@ -13,7 +13,7 @@
 #include "kselftest_harness.h"
 #include "vm_link.h"
 
-/* A minute for all three, under emulation. */
+/* All three take a minute under emulation. */
 #define ROUNDS 300
 
 #define CHURN_PORT (PORT + 2)
@@ -30,7 +30,7 @@ FIXTURE_VARIANT(vm_churn)
 {
 	int steady;
 	int churn;
-	unsigned int cid;	/* of those that come and go; the steady one has CID */
+	unsigned int cid;	/* CID of the churning VMs; the steady VM has CID */
 };
 
 FIXTURE_VARIANT_ADD(vm_churn, in_init_beside_init)
@@ -69,16 +69,16 @@ FIXTURE_TEARDOWN(vm_churn)
 }
 
 /**
- * struct churn - what the churner and its VMMs are told
- * @ns: where
- * @cid: of all the VMs
+ * struct churn - parameters of the churner and its VMMs
+ * @ns: the namespace
+ * @cid: the CID of all its VMs
  */
 struct churn {
 	int ns;
 	unsigned int cid;
 };
 
-/* Until it is killed. */
+/* Runs until it is killed. */
 static int run_vmm(void *arg)
 {
 	const struct churn *churn = arg;
@@ -97,7 +97,7 @@ static int run_vmm(void *arg)
 	return 4;
 }
 
-/* One VM: connected both ways, then killed. 0, or the step that went wrong. */
+/* One VM: connect in both directions, then kill it. Returns 0 or the failed step. */
 static int one_round(const struct churn *churn, int listener)
 {
 	struct vm_link in, out;
@@ -137,7 +137,7 @@ static int run_churner(void *arg)
 	return 0;
 }
 
-/* Some 20 s under emulation. */
+/* About 20 s under emulation. */
 TEST_F_TIMEOUT(vm_churn, leaves_a_steady_stream_whole_and_each_killed_vms_peers_reset, 170)
 {
 	struct churn churn = { .ns = self->ns[variant->churn], .cid = variant->cid };
@@ -155,7 +155,7 @@ TEST_F_TIMEOUT(vm_churn, leaves_a_steady_stream_whole_and_each_killed_vms_peers_
 	EXPECT_EQ(0, link_carries(&self->links[0], PIECE));
 	EXPECT_EQ(0, link_carries(&self->links[1], PIECE));
 	EXPECT_EQ(0, self->steady.stack.resets);
-	TH_LOG("%d VMs came and went beside %lu KB in %lld s", ROUNDS,
+	TH_LOG("%d VMs started and killed beside %lu KB in %lld s", ROUNDS,
 	       2 * (pieces + 2) * PIECE / 1000, (guest_now() - begin) / 1000);
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sockets that are closed while the host still works on what they sent: again and
- * again, as what could go wrong is a matter of moments. A checker of data races
- * finds few other places where a socket is so busy at its end.
+ * Sockets are closed while the host still processes the data they sent. The
+ * tests repeat this, as a race is rarely hit. They also give KCSAN a busy
+ * socket during its release.
  */
 #include "kselftest_harness.h"
 #include "vm_link.h"
 
-/* A minute for each under emulation, with a checker. */
+/* A minute per test under emulation with KCSAN. */
 #define ROUNDS 1000
 #define PIECES 8
 #define PIECE 1500
@@ -59,7 +59,7 @@ FIXTURE_TEARDOWN(vm_close)
 	ns_close(self->ns);
 }
 
-/* Sends this often, the number of the piece in each byte, and closes at once. */
+/* Send @pieces, each filled with its number, and close at once. */
 static int send_and_close(int sock, int pieces)
 {
 	char data[PIECE];
@@ -88,7 +88,7 @@ static int guest_sends_and_closes(struct guest_conn *conn, int pieces)
 	return guest_shutdown(conn, VIRTIO_VSOCK_SHUTDOWN_SEND | VIRTIO_VSOCK_SHUTDOWN_RCV);
 }
 
-/* What comes next: to the guest, or to the host. */
+/* Read the next data in the given direction. */
 static ssize_t next_data(struct vm_link *link, bool to_guest, char *data, size_t size)
 {
 	ssize_t len;
@@ -99,7 +99,7 @@ static ssize_t next_data(struct vm_link *link, bool to_guest, char *data, size_t
 	return len < 0 ? -errno : len;
 }
 
-/* All of the pieces, to the end. */
+/* Receive all pieces up to EOF. */
 static int take_to_the_end(struct vm_link *link, bool to_guest, int pieces)
 {
 	ssize_t len, i, got = 0;
@@ -128,7 +128,7 @@ TEST_F_TIMEOUT(vm_close, by_the_host_loses_nothing_that_it_sent, 300)
 	EXPECT_EQ(0, self->vm.stack.resets);
 }
 
-/* The host answers with a reset, and its socket goes while that is underway. */
+/* The host answers with a reset while its socket is released. */
 TEST_F_TIMEOUT(vm_close, by_the_guest_loses_nothing_that_it_sent, 300)
 {
 	struct vm_link link;
@@ -143,7 +143,7 @@ TEST_F_TIMEOUT(vm_close, by_the_guest_loses_nothing_that_it_sent, 300)
 	EXPECT_EQ(0, self->vm.stack.resets);
 }
 
-/* Nobody reads. What the guest asks at the end has nobody to answer it but the VM. */
+/* Neither side reads. Only the VM's worker can answer the guest's last packets. */
 static int both_close(struct vm_link *link, int pieces)
 {
 	long long until = guest_now() + VM_PATIENCE_MS;
@@ -172,7 +172,7 @@ TEST_F_TIMEOUT(vm_close, by_both_at_once_leaves_the_vm_as_it_was, 300)
 	link_close(&link);
 }
 
-/* The guest takes no packets meanwhile. */
+/* The guest receives no packets meanwhile. */
 TEST_F(vm_close, after_a_thousand_shutdowns_sends_the_guest_one_for_each_way)
 {
 	struct vm_link link;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sockets whose connect() waits for a VM that does not answer: they are freed when
- * they are closed, whatever their timeout is. Timeouts of one scope expire while tasks
- * of another hold the locks of their sockets.
+ * Sockets in connect() to a VM that does not answer. They are freed when they
+ * are closed, regardless of their timeout. Timeouts of one scope expire while
+ * tasks of another hold the locks of their sockets.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 
 #define YEAR (365L * 24 * 3600)
 
-/* A work for each, on one CPU: the system workqueue runs 256 at a time. */
+/* One work per socket on one CPU: the system workqueue runs 256 at a time. */
 #define HELD 600
 #define HELD_TIMEOUT_MS 4000
 #define HELD_MAX_TIMEOUT_MS 64000
@@ -36,7 +36,7 @@ static int set_timeout(int sock, long milliseconds)
 			  &time, sizeof(time)) ? -errno : 0;
 }
 
-/* A socket whose connect() does not wait, and may take so long. */
+/* Create a socket with a non-blocking connect() and this timeout. */
 static int sock_with_timeout(int ns, int type, long milliseconds)
 {
 	int sock = sock_in(ns, type);
@@ -59,9 +59,9 @@ static int outcome(int sock, int milliseconds)
 	return -err;
 }
 
-/* ---- closed ---- */
+/* ---- closing a connecting socket ---- */
 
-/* The socket is in a namespace of its own, the VM in another one of the same scope. */
+/* The socket has a namespace of its own; the VM is in another one of the same scope. */
 FIXTURE(closed)
 {
 	struct vm vm;
@@ -123,7 +123,7 @@ FIXTURE_TEARDOWN(closed)
 	vm_stop(&self->vm);
 }
 
-/* 0 when the namespace is freed. */
+/* Returns 0 once the namespace is freed. */
 static int freed(int route, int id)
 {
 	long long until = guest_now() + VM_PATIENCE_MS / 2;
@@ -149,7 +149,7 @@ TEST_F(closed, after_a_shutdown_while_it_connects_is_freed)
 	EXPECT_EQ(0, freed(self->route, self->id));
 }
 
-/* The timeouts of the first attempts are a year away. */
+/* The timeouts of the first attempts are a year ahead. */
 TEST_F(closed, after_connect_was_refused_again_and_again_is_freed)
 {
 	int i;
@@ -198,7 +198,7 @@ TEST_F(closed, after_a_signal_has_ended_connect_is_freed)
 	EXPECT_EQ(0, freed(self->route, self->id));
 }
 
-/* ---- locks that are held ---- */
+/* ---- locked sockets ---- */
 
 FIXTURE(held_locks)
 {
@@ -251,7 +251,7 @@ static int connect_and_hold(struct lock_holder *holder, int ns, int *sock, int t
 	return locks_hold(holder, sock, HELD);
 }
 
-/* Returns when all timeouts have passed; all locks were held before the first one. */
+/* Returns once all timeouts have expired while all locks were held. */
 static int hold_over_the_timeouts(struct lock_holder *holder, int ns, int *sock)
 {
 	long long since;
@@ -266,7 +266,10 @@ static int hold_over_the_timeouts(struct lock_holder *holder, int ns, int *sock)
 			usleep((timeout + 500) * 1000);
 			return 0;
 		}
-		/* A slow machine: the first timeouts were early. */
+		/*
+		 * The machine was too slow to take all locks in time: retry
+		 * with a longer timeout.
+		 */
 		locks_release(holder);
 		for (i = 0; i < HELD; i++)
 			close(sock[i]);
@@ -283,7 +286,10 @@ TEST_F_TIMEOUT(held_locks, of_a_tenants_sockets_delay_no_timeout_of_another_scop
 	ASSERT_EQ(-EINPROGRESS, connect_to(sock, CID, VM_PORT));
 	EXPECT_EQ(-ETIMEDOUT, outcome(sock, VM_PATIENCE_MS));
 
-	/* Theirs come when their locks are released. */
+	/*
+	 * The timeouts of the locked sockets take effect when their locks are
+	 * released.
+	 */
 	locks_release(&self->holder);
 	for (i = 0; i < HELD; i++)
 		ASSERT_EQ(-ETIMEDOUT, outcome(self->sock[i], VM_PATIENCE_MS));

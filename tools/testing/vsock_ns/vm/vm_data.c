@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What passes between the host and a VM, in a global and in a local namespace:
- * more than the buffers hold, messages and their ends, credit, one way closed.
+ * Data between the host and a VM, in a global and in a local namespace: more
+ * than the buffers hold, messages and their boundaries, credit, half-closed
+ * connections.
  */
 #include <errno.h>
 #include <string.h>
@@ -64,7 +65,7 @@ FIXTURE_TEARDOWN(vm_data)
 	ns_close(self->ns);
 }
 
-/* Until the guest has what the host has sent. */
+/* Process packets until the guest has received all data of the host. */
 static void turn_until_quiet(struct vm *vm)
 {
 	while (guest_turn(&vm->stack, 200) != -ETIMEDOUT)
@@ -133,7 +134,7 @@ TEST_F(vm_data, host_tells_its_credit_when_it_is_asked)
 	EXPECT_EQ(alloc - 5, guest_space(self->link.conn));
 }
 
-/* ---- ends ---- */
+/* ---- shutdown and close ---- */
 
 TEST_F(vm_data, flows_from_the_host_after_the_guest_has_shut_down_its_way)
 {
@@ -227,7 +228,7 @@ FIXTURE_TEARDOWN(vm_messages)
 	ns_close(self->ns);
 }
 
-/* Longer ones than a buffer are sent in pieces. */
+/* Messages longer than a buffer are sent in several packets. */
 static const size_t lengths[] = { 1, 1000, 2004, 2005, 6000, 30000 };
 
 TEST_F(vm_messages, from_the_host_keep_their_lengths)
@@ -282,7 +283,7 @@ TEST_F(vm_messages, from_the_guest_say_where_a_record_ends)
 	EXPECT_NE(0, msg.msg_flags & MSG_EOR);
 }
 
-/* ---- an vm_error ---- */
+/* ---- errors ---- */
 
 FIXTURE(vm_error)
 {
@@ -321,7 +322,7 @@ FIXTURE_TEARDOWN(vm_error)
 	ns_close(self->ns);
 }
 
-/* Packets of 1000 bytes, also without credit. */
+/* Send packets of 1000 bytes without regard to credit. */
 static int overrun(struct vm_link *link, unsigned int packets)
 {
 	static const char data[1000];

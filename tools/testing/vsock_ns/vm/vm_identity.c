@@ -2,12 +2,12 @@
 /*
  * A connection belongs to its VM, not to the VM's CID.
  *
- *	first ----.  closed, or given another CID
+ *	first ----.  closed, or assigned another CID
  *		  +---- host: a socket
- *	next -----'  has the CID of the first, in the same scope
+ *	next -----'  takes the CID of the first, in the same scope
  *
- * Both are guests without a VM. The next one knows the ports of the first, as a
- * guest does that was resumed from a snapshot.
+ * Both are guests without a VM. The next VM knows the ports of the first, like
+ * a guest that was resumed from a snapshot.
  */
 #include <endian.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #include "lock_holder.h"
 #include "vm_link.h"
 
-/* A timeout of connect() that no test waits for. */
+/* A timeout of connect() that never expires during a test. */
 #define A_YEAR (365 * 24 * 3600)
 
 FIXTURE(identity)
@@ -66,7 +66,7 @@ FIXTURE_TEARDOWN(identity)
 	ns_close(self->ns);
 }
 
-/* The first VM loses the CID, and the next one gets it. */
+/* The first VM loses the CID; the next VM takes it. */
 static int replace(struct _test_data_identity *self, bool changes_cid)
 {
 	int err = 0;
@@ -86,7 +86,7 @@ static short events_of(int sock)
 	return poll(&p, 1, VM_PATIENCE_MS) == 1 ? p.revents : 0;
 }
 
-/* What the next VM has got from the host, packets of all kinds. */
+/* Returns how many packets of any kind the next VM has received. */
 static unsigned long long packets_of(struct vm *vm)
 {
 	unsigned long long sum = 0;
@@ -99,7 +99,7 @@ static unsigned long long packets_of(struct vm *vm)
 	return sum;
 }
 
-/* A packet of the next VM with the addresses of the first one's connection. */
+/* Send a packet of the next VM with the addresses of the first VM's connection. */
 static int next_sends(struct _test_data_identity *self, struct guest_conn *old, uint16_t op,
 		      uint32_t flags, const char *payload)
 {
@@ -143,7 +143,7 @@ TEST_F(identity, ends_a_connect_that_is_under_way)
 	EXPECT_EQ(0, packets_of(&self->next));
 }
 
-/* Has the device open until the gate is closed: its exit closes the device. */
+/* Hold the device open until the gate is closed, then exit. */
 static int keep_open(void *arg)
 {
 	const int *gate = arg;
@@ -153,7 +153,7 @@ static int keep_open(void *arg)
 	return read(gate[0], &byte, 1) != 0;
 }
 
-/* Another task closes the device, which may take time; the CID is free before. */
+/* Retry, as another task closes the device; the CID becomes free before that ends. */
 static int next_starts(struct _test_data_identity *self)
 {
 	long long until = guest_now() + VM_PATIENCE_MS;
@@ -186,7 +186,7 @@ TEST_F(identity, is_lost_at_once_though_the_vm_waits_for_the_lock_of_a_socket)
 	ASSERT_EQ(0, locks_hold(&holder, &held.sock, 1));
 	guest_header(&hdr, held.conn, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
 	ASSERT_EQ(0, guest_post(&self->first.guest, &hdr, NULL));
-	usleep(300000); /* The worker finds the packet. */
+	usleep(300000); /* let the worker find the packet */
 	if (variant->changes_cid)
 		EXPECT_EQ(0, guest_set_cid(&self->first.guest, OTHER_CID));
 	guest_close_device(&self->first.guest);
@@ -221,7 +221,7 @@ TEST_F(identity, is_not_taken_over_by_the_next_vm)
 		guest_turn(&self->next.stack, 200);
 	}
 	EXPECT_GE(0, recv(link.sock, &byte, 1, MSG_DONTWAIT));
-	/* Each of them but the last is answered with a reset. */
+	/* Each packet but the last is answered with a reset. */
 	EXPECT_EQ(ARRAY_SIZE(ops) - 1, self->next.stack.received[VIRTIO_VSOCK_OP_RST]);
 	close(link.sock);
 }
@@ -282,7 +282,7 @@ TEST_F(identity, leaves_what_had_arrived_before_to_be_read)
 	close(link.sock);
 }
 
-/* ---- a guest that uses one port again ---- */
+/* ---- a guest that reuses a port ---- */
 
 FIXTURE(port)
 {
@@ -334,7 +334,7 @@ FIXTURE_TEARDOWN(port)
 	ns_close(self->ns);
 }
 
-/* The guest ends the first connection without waiting, and connects from its port. */
+/* The guest ends the first connection without waiting and reconnects from its port. */
 static int connect_again(struct _test_data_port *self,
 			 const struct _fixture_variant_port *variant)
 {
@@ -352,7 +352,7 @@ static int connect_again(struct _test_data_port *self,
 	if (!err)
 		err = guest_flush(&self->vm.guest, VM_PATIENCE_MS);
 	while (!err && guest_turn(&self->vm.stack, 200) > 0)
-		; /* the host's answers to the first */
+		; /* discard the host's answers on the first */
 	return err ? err : link_to_listener(&self->second, &self->vm, self->listener,
 					    variant->second_type, PORT);
 }

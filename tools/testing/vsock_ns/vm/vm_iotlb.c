@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Misses of a device that has to be told each translation: how many of them wait
- * for its owner. This is the business of vhost.ko.
+ * IOTLB misses of a device with VIRTIO_F_ACCESS_PLATFORM: the number of misses
+ * that wait for user space is bounded. Tests vhost.ko.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "vsock_ns_util.h"
 
 #define STARTS 1000
-/* Of each virtqueue; a start ends at the first that misses. */
+/* Per virtqueue; a start stops at the first miss. */
 #define MISSES 16
 
 FIXTURE(vm_iotlb)
@@ -34,7 +34,7 @@ FIXTURE_SETUP(vm_iotlb)
 	if (!why)
 		why = cannot_make_vms();
 	if (!why && module_loaded("vhost"))
-		why = "vhost.ko is the kernel's own";
+		why = "the stock vhost.ko is loaded";
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, guest_open(&self->guest, &options));
@@ -48,7 +48,10 @@ FIXTURE_TEARDOWN(vm_iotlb)
 	guest_stop(&self->guest);
 }
 
-/* Moves the first ring's used part, so that the next start misses another address. */
+/*
+ * Move the used ring of the first queue, so that the next start misses another
+ * address.
+ */
 static int move_ring(struct guest *guest, int i)
 {
 	struct vring *ring = &guest->queues[GUEST_RX].vring;
@@ -62,7 +65,7 @@ static int move_ring(struct guest *guest, int i)
 	return ioctl(guest->vhost, VHOST_SET_VRING_ADDR, &addr) ? -errno : 0;
 }
 
-/* The next miss, or false if none waits. */
+/* Read the next miss; returns false if there is none. */
 static bool read_miss(struct guest *guest, struct vhost_iotlb_msg *miss)
 {
 	struct vhost_msg msg;
@@ -118,7 +121,7 @@ TEST_F(vm_iotlb, has_few_messages_whatever_addresses_it_misses)
 		  last.iova);
 }
 
-/* The page of @iova is at the same address. */
+/* Map @iova to the same address. */
 static int translate(struct guest *guest, uint64_t iova)
 {
 	struct vhost_msg msg = {
@@ -132,7 +135,7 @@ static int translate(struct guest *guest, uint64_t iova)
 	return write(guest->vhost, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
 }
 
-/* One address after the other, as they are asked for. */
+/* Answer the misses one after the other. */
 TEST_F(vm_iotlb, starts_and_talks_once_all_misses_are_answered)
 {
 	struct virtio_vsock_hdr hdr = {

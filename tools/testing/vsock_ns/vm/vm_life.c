@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VMs that come and go, change their CIDs, are run by tasks elsewhere, and outlive
- * their namespaces; and who learns of it.
+ * VMs that start and stop, change their CIDs, are run by tasks of other
+ * namespaces and outlive their namespaces; and the notification of their peers.
  */
 #include <string.h>
 
@@ -29,7 +29,7 @@ FIXTURE_TEARDOWN(vm_life)
 	ns_close(self->ns);
 }
 
-/* ---- CIDs that are used again, and that change ---- */
+/* ---- reused and changed CIDs ---- */
 
 TEST_F(vm_life, next_vm_with_a_cid_is_reached_and_gets_no_connection_of_the_last)
 {
@@ -72,7 +72,7 @@ TEST_F(vm_life, cid_changed_while_connected_leaves_the_connection_to_nobody)
 	ASSERT_EQ(0, link_from_host(&link, &vm, self->ns[L0], SOCK_STREAM));
 	ASSERT_EQ(0, link_talks(&link));
 	while (guest_turn(&vm.stack, 200) != -ETIMEDOUT)
-		; /* the host's credit, which comes late */
+		; /* discard the host's late credit update */
 	ASSERT_EQ(0, guest_set_cid(&vm.guest, OTHER_CID));
 	EXPECT_EQ(-ECONNRESET, link_reset(&link, VM_PATIENCE_MS));
 	send(link.sock, "lost", 4, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -114,7 +114,7 @@ TEST_F(vm_life, cid_that_is_set_again_or_refused_leaves_the_connection_as_it_was
 	vm_stop(&other);
 }
 
-/* ---- the opener decides ---- */
+/* ---- the opener's namespace decides ---- */
 
 FIXTURE(opener)
 {
@@ -145,7 +145,7 @@ FIXTURE_TEARDOWN(opener)
 	ns_close(self->ns);
 }
 
-/* A VMM that is handed its device. What it meets goes into the exit status. */
+/* A VMM that receives its device from another task. The exit status is the result. */
 struct runner {
 	int channel;
 	int ns;
@@ -216,7 +216,7 @@ TEST_F(opener, decides_whom_a_vm_reaches_and_who_reaches_it)
 	EXPECT_TRUE(quiet(there));
 }
 
-/* ---- a namespace that is deleted while its VM runs ---- */
+/* ---- deletion of the namespace of a running VM ---- */
 
 FIXTURE(deleted)
 {
@@ -238,7 +238,7 @@ FIXTURE_VARIANT_ADD(deleted, local_stream) { .make = ns_local, .type = SOCK_STRE
 FIXTURE_VARIANT_ADD(deleted, local_seqpacket) { .make = ns_local, .type = SOCK_SEQPACKET };
 FIXTURE_VARIANT_ADD(deleted, global_stream) { .make = ns_global, .type = SOCK_STREAM };
 
-/* What a task of the namespace leaves behind: a connection, a listener, a socket. */
+/* A task of the namespace leaves a connection, a listener and a socket. */
 FIXTURE_SETUP(deleted)
 {
 	const char *why = cannot_link_vms();
@@ -262,7 +262,7 @@ FIXTURE_TEARDOWN(deleted)
 	close(self->init);
 }
 
-/* The cleanup of namespaces runs in turn: when a later one is gone, so is this. */
+/* Namespaces are cleaned up in order: once a later one is freed, so is this one. */
 static void let_cleanup_run(void)
 {
 	int ns = ns_local();
@@ -319,10 +319,10 @@ TEST_F(deleted, namespace_is_followed_by_one_with_the_same_cid)
 	close(ns);
 }
 
-/* ---- the end of a VM ---- */
+/* ---- stopping a VM ---- */
 
 /**
- * struct place - where a VM is
+ * struct place - location of a VM
  * @ns: its namespace
  * @cid: its CID
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * As many tenants as a node has at most: a local namespace each, with a listener
- * on CID 2, port 1, and a VM, whose CID is always 3.
+ * The maximum number of tenants of a node. Each has a local namespace with a
+ * listener on CID 2, port 1, and a VM with CID 3.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,11 +15,11 @@
 #define TENANT_PORT 1
 
 /**
- * struct tenant - one of them
- * @ns: the namespace
- * @listener: in it
+ * struct tenant - one tenant
+ * @ns: its namespace
+ * @listener: a listener in @ns
  * @vm: its VM
- * @link: guest to listener
+ * @link: connection from the guest to @listener
  */
 struct tenant {
 	int ns;
@@ -28,7 +28,7 @@ struct tenant {
 	struct vm_link link;
 };
 
-/* A VM has five descriptors, and the two ends of the host another two. */
+/* A VM needs five descriptors, the two ends of the host another two. */
 static int many_files(void)
 {
 	struct rlimit limit = { 20 * TENANTS, 20 * TENANTS };
@@ -76,7 +76,7 @@ static int move_in(struct tenant *tenant, int parent)
 	return vm_start_with(&tenant->vm, tenant->ns, TENANT_CID, &small);
 }
 
-/* The number is the tenant's: somebody else's would be noticed. */
+/* Each tenant sends its own number, so crosstalk is detected. */
 static int guest_says(struct tenant *tenant, int number)
 {
 	ssize_t len = guest_write(tenant->link.conn, &number, sizeof(number), VM_PATIENCE_MS);
@@ -115,7 +115,7 @@ static int all_is_well(struct tenant *tenant, int number)
 	return err ? err : guest_hears(tenant, number);
 }
 
-/* What had its end is noticed at once. */
+/* The host sees the end of the VM at once. */
 static int move_out(struct tenant *tenant)
 {
 	int err;
@@ -145,7 +145,7 @@ TEST_F_TIMEOUT(vm_many, tenants_with_the_same_cid_and_port_each_have_their_own, 
 	for (i = 0; i < TENANTS; i++)
 		ASSERT_EQ(0, link_to_listener(&t[i].link, &t[i].vm, t[i].listener,
 					      SOCK_STREAM, TENANT_PORT));
-	TH_LOG("%d tenants are there after %.1f s", TENANTS, seconds_since(begin));
+	TH_LOG("%d tenants created after %.1f s", TENANTS, seconds_since(begin));
 
 	for (i = 0; i < TENANTS; i++)
 		ASSERT_EQ(0, guest_says(&t[i], i));
@@ -153,7 +153,7 @@ TEST_F_TIMEOUT(vm_many, tenants_with_the_same_cid_and_port_each_have_their_own, 
 		ASSERT_EQ(0, host_answers(&t[i], i));
 	for (i = 0; i < TENANTS; i++)
 		ASSERT_EQ(0, guest_hears(&t[i], i));
-	TH_LOG("all were heard after %.1f s; they go in an order by seed %u",
+	TH_LOG("all sent and received after %.1f s; removing them in random order, seed %u",
 	       seconds_since(begin), seed);
 
 	srandom(seed);
@@ -169,7 +169,7 @@ TEST_F_TIMEOUT(vm_many, tenants_with_the_same_cid_and_port_each_have_their_own, 
 			ASSERT_EQ(0, all_is_well(&t[i], i));
 		}
 	}
-	TH_LOG("all are gone after %.1f s", seconds_since(begin));
+	TH_LOG("all removed after %.1f s", seconds_since(begin));
 }
 
 TEST_HARNESS_MAIN

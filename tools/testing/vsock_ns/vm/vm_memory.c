@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a VM takes of the kernel's memory, in a local namespace as in init.
+ * Kernel memory per VM is the same in a local namespace and in init.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ FIXTURE_TEARDOWN(vm_memory)
 {
 }
 
-/* What earlier programs have closed is freed after a while, bit by bit. */
+/* Wait until the memory freed by earlier programs is returned. */
 static long long bytes_at_rest(void)
 {
 	long long bytes = kernel_bytes(), last;
@@ -50,7 +50,7 @@ static long long bytes_at_rest(void)
 	return bytes;
 }
 
-/* Bytes of the kernel's for each of the VMs, or a negative errno. */
+/* Returns the bytes of kernel memory per VM, or a negative errno. */
 static long long memory_of_vms(struct guest *guests, const int *ns, unsigned int cid)
 {
 	long long before = bytes_at_rest(), bytes;
@@ -72,8 +72,8 @@ static long long memory_of_vms(struct guest *guests, const int *ns, unsigned int
 }
 
 /*
- * The first round brings tables to their size. RCU frees what was freed within 5 s.
- * Stock kernels have no local namespaces, but their own figure is told.
+ * The first round grows the tables to their size. RCU frees memory within 5 s.
+ * Stock kernels have no local namespaces, but the figure for init is printed.
  */
 TEST_F_TIMEOUT(vm_memory, of_a_vm_in_a_local_namespace_is_that_of_one_in_init, 180)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Packets that wait in a queue: in the guest's until the device starts, in the
+ * Queued packets: in the guest's queue until the device starts, and in the
  * host's while the guest offers no buffer, or bad ones.
  */
 #include <endian.h>
@@ -19,14 +19,14 @@
 #define PAGE 4096
 #define RING 16
 #define NOBODY (GUEST_PORT + 1)
-/* Nothing tells when the host has looked at a descriptor that it does not return. */
+/* No event shows that the host has looked at a descriptor that it does not return. */
 #define GRACE_US 100000
 
 /**
- * struct bare - a guest that offers each buffer by hand
+ * struct bare - a guest that posts each buffer explicitly
  * @guest: the VM
- * @bad: entry of the RX queue that is bad, -1: not made yet
- * @connection: header of a packet from the host, on the connection
+ * @bad: entry of the RX queue that is bad, -1: not created yet
+ * @connection: header of a packet from the host on the connection
  * @sock: the host's end
  */
 struct bare {
@@ -36,7 +36,7 @@ struct bare {
 	int sock;
 };
 
-/* ---- a guest ---- */
+/* ---- the guest ---- */
 
 static int bare_open(struct bare *bare, unsigned int cid)
 {
@@ -56,7 +56,10 @@ static int bare_open(struct bare *bare, unsigned int cid)
 
 static void bare_close(struct bare *bare)
 {
-	/* In the other order the socket would wait for the guest, with its ports. */
+	/*
+	 * Closing the socket first would make it wait for the guest and hold
+	 * its ports.
+	 */
 	guest_stop(&bare->guest);
 	if (bare->sock >= 0)
 		close(bare->sock);
@@ -67,7 +70,7 @@ static char *room(struct bare *bare, unsigned int slot)
 	return (char *)bare->guest.scratch + slot * GUEST_BUFFER;
 }
 
-/* A page of shared memory that cannot be written to. */
+/* Returns a page of shared memory that is not writable. */
 static uint64_t closed_page(struct bare *bare)
 {
 	uintptr_t page = ((uintptr_t)room(bare, RING) + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
@@ -107,7 +110,7 @@ static int take(struct bare *bare, struct virtio_vsock_hdr *hdr, char *payload)
 	return len - HDR;
 }
 
-/* Takes one packet, of kind @op. */
+/* Receive one packet and check that it is of kind @op. */
 static int expect(struct bare *bare, int op, struct virtio_vsock_hdr *hdr, char *payload)
 {
 	int len = offer(bare, 1);
@@ -119,7 +122,7 @@ static int expect(struct bare *bare, int op, struct virtio_vsock_hdr *hdr, char 
 	return len;
 }
 
-/* Each test, which is a process, has a port of its own. */
+/* Each test, which is a process, uses its own port. */
 static struct virtio_vsock_hdr request(struct bare *bare, unsigned int port, int type)
 {
 	return (struct virtio_vsock_hdr) {
@@ -131,7 +134,7 @@ static struct virtio_vsock_hdr request(struct bare *bare, unsigned int port, int
 	};
 }
 
-/* The guest connects to a listener. */
+/* Connect from the guest to a listener. */
 static int bare_connect(struct bare *bare, int listener, int type)
 {
 	struct virtio_vsock_hdr hdr = request(bare, PORT, type);
@@ -145,7 +148,7 @@ static int bare_connect(struct bare *bare, int listener, int type)
 	return bare->sock < 0 ? bare->sock : 0;
 }
 
-/* ---- the device starts ---- */
+/* ---- device start ---- */
 
 FIXTURE(vm_queue)
 {
@@ -203,7 +206,7 @@ TEST_F(vm_queue, of_the_guest_is_handled_when_the_device_starts_again)
 	EXPECT_EQ(VIRTIO_VSOCK_OP_CREDIT_UPDATE, le16toh(hdr.op));
 }
 
-/* A credit update that waits at one VM is not in the way of one for another. */
+/* A credit update queued for one VM must not hold back one for another VM. */
 TEST_F(vm_queue, of_a_vm_that_was_given_up_holds_no_credit_of_the_next)
 {
 	struct timeval patience = { .tv_usec = 100000 };
@@ -309,7 +312,7 @@ FIXTURE_TEARDOWN(bad_buffer)
 	close(self->ns);
 }
 
-/* The host never returns it, so that the same one can be offered again. */
+/* The host never returns the bad buffer, so the same one can be offered again. */
 static int offer_bad(struct bare *bare, int (*describe)(struct bare *, struct vring_desc *))
 {
 	struct vring *ring = &bare->guest.queues[GUEST_RX].vring;
@@ -347,7 +350,7 @@ TEST_F(bad_buffer, loses_no_byte_of_a_stream)
 		ASSERT_EQ(26, send(self->bare.sock, "abcdefghijklmnopqrstuvwxyz", 26, 0));
 		usleep(GRACE_US);
 	}
-	/* Nothing but the guest's kick makes the host go on. */
+	/* Only the kick of the guest makes the host continue. */
 	ASSERT_EQ(0, offer(&self->bare, 3));
 	for (i = 0; i < 3; i++) {
 		len = take(&self->bare, &hdr, payload);
@@ -356,7 +359,7 @@ TEST_F(bad_buffer, loses_no_byte_of_a_stream)
 		memcpy(got, payload, len);
 		EXPECT_STREQ("abcdefghijklmnopqrstuvwxyz", got);
 	}
-	/* The last buffer is used a moment before the bytes are counted. */
+	/* The host returns the last buffer shortly before it counts the bytes. */
 	for (i = 0; i < 100 && unsent(self->bare.sock); i++)
 		usleep(10000);
 	EXPECT_EQ(0, unsent(self->bare.sock));
@@ -386,14 +389,14 @@ TEST_F(bad_buffer, leaves_a_message_its_end)
 	close(listener);
 }
 
-/* The host stops to take packets when so many replies wait. */
+/* The host stops taking packets while this many replies are queued. */
 TEST_F(bad_buffer, loses_no_reply_nor_the_count_of_replies)
 {
 	struct virtio_vsock_hdr hdr = request(&self->bare, NOBODY, SOCK_STREAM);
 	int i;
 
 	if (variant->describe == that_cannot_hold_the_payload)
-		return;		/* a reply has none */
+		return;		/* a reply has no payload */
 	for (i = 0; i < RING; i++) {
 		ASSERT_EQ(0, offer_bad(&self->bare, variant->describe));
 		ASSERT_EQ(0, guest_send(&self->bare.guest, &hdr, NULL));

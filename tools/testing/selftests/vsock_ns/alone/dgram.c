@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The one transport with datagrams, VMCI, knows nothing of scopes: there are no
- * datagrams in a local namespace. Loads it, so it wants a machine of its own.
+ * VMCI, the one transport with datagrams, does not support scopes, so a local
+ * namespace has no datagrams. Loads VMCI, so it needs a VM to itself.
  */
 #include "kselftest_harness.h"
 #include "vsock_ns_util.h"

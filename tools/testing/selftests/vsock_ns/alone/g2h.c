@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest-to-host transport that knows nothing of scopes (the virtio one, here
- * without a device) serves global namespaces alone. While it is loaded, CID 2
- * is no longer this machine: this program wants a machine of its own.
+ * A guest-to-host transport without support for scopes serves global namespaces
+ * only. The virtio transport is loaded here without a device. CID 2 no longer
+ * addresses this machine then, so the program needs a VM to itself.
  */
 #include <glob.h>
 
@@ -18,7 +18,7 @@
 #define VMADDR_FLAG_TO_HOST 1
 #endif
 
-/* A transport that has no device serves nobody: it may go and come. */
+/* A transport without a device serves no socket and can be loaded and unloaded. */
 static bool is_guest(void)
 {
 	glob_t devices;
@@ -144,7 +144,7 @@ TEST_F(g2h, without_vhost_no_cid_leads_out_of_a_local_namespace)
 	EXPECT_EQ(0, module_load("vhost_vsock"));
 }
 
-/* ---- loopback, VMs and binds are as without it ---- */
+/* ---- loopback, VMs and binds stay unchanged ---- */
 
 TEST_F(g2h, leaves_loopback_on_cid_1_as_it_was)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What happens when init itself chooses local for its children. It cannot be
- * undone: this program wants a machine of its own.
+ * init chooses local for its children. The choice is permanent, so the program
+ * needs a VM to itself.
  */
 #include <sched.h>
 
@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN(before)
 	close(self->existing);
 }
 
-/* The first test, as it needs an init that has not chosen. */
+/* Must run first, as it needs an init without a choice. */
 TEST_F(before, the_choice_of_init_existing_namespaces_stay_as_they_are)
 {
 	struct pair pair;

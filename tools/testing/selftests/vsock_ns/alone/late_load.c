@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The modules are loaded when there are namespaces already: these have no
- * parent that could have chosen for them. Takes the modules away from everybody
- * else, so this program wants a machine of its own.
+ * The modules are loaded after namespaces exist, so no parent could have chosen
+ * a mode for them. Unloads the modules for the whole machine, so the program
+ * needs a VM to itself.
  */
 #include "kselftest_harness.h"
 #include "vsock_ns_util.h"
 
-/* In the order to load them: each needs some of those before it. */
+/* In load order: each needs some of the modules before it. */
 static const char * const modules[] = {
 	"vsock", "vmw_vsock_virtio_transport_common", "vsock_loopback",
 	"vhost_vsock", "vsock_diag",

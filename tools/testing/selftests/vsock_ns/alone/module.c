@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What was closed stays closed: local namespaces keep the vsock module from
- * being unloaded, and its parameter chooses for init and for namespaces that
- * are there before it. Unloads and pins the module: wants a machine of its own.
+ * Isolation survives module unloading: local namespaces pin the vsock module.
+ * Its parameter chooses for init and for namespaces that exist before it is
+ * loaded. Unloads and pins the module, so the program needs a VM to itself.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #define WRITERS 8
 #define ROUNDS 200
 
-/* Those that need vsock, in the order to load them. */
+/* The modules that need vsock, in load order. */
 static const char * const others[] = {
 	"vmw_vsock_virtio_transport_common", "vsock_loopback", "vhost_vsock",
 	"vsock_diag",
@@ -55,7 +55,7 @@ static long references(void)
 	return count;
 }
 
-/* The end of a namespace comes some time after its last name is gone. */
+/* A namespace is freed some time after its last reference is dropped. */
 static bool references_come_to(long count)
 {
 	int tries;
@@ -168,7 +168,7 @@ TEST_F(hold, many_writers_at_once_count_as_one)
 	EXPECT_EQ(1, references());
 }
 
-/* 0 if what was accepted held, and at least one was accepted. */
+/* Returns 0 if each accepted choice was kept, and at least one was accepted. */
 static int choose_again_and_again(void *unused)
 {
 	int accepted = 0;
@@ -239,7 +239,7 @@ FIXTURE_TEARDOWN(parameter)
 	EXPECT_EQ(0, load_others());
 }
 
-/* What the kernel shows of it, without the end of the line. */
+/* Read the parameter as the kernel shows it, without the newline. */
 static const char *parameter_text(void)
 {
 	FILE *file = fopen("/sys/module/vsock/parameters/child_ns_mode", "re");
@@ -305,8 +305,8 @@ TEST_F(parameter, global_lets_the_module_go)
 	EXPECT_EQ(0, module_unload("vsock"));
 }
 
-/* The last test: init's choice of local is for ever. Made by a task in another
- * namespace, which nevertheless is not the one that chooses.
+/* Must run last, as init's choice of local is permanent. A task in another
+ * namespace loads the module; its namespace does not become the chooser.
  */
 TEST_F(parameter, local_closes_all_namespaces_but_init)
 {
@@ -337,7 +337,7 @@ TEST_F(parameter, local_closes_all_namespaces_but_init)
 	EXPECT_EQ(-ECONNRESET, connect_in(self->child, SOCK_STREAM,
 					  VMADDR_CID_LOCAL, PORT));
 
-	closefrom(3); /* of the sockets and namespaces, nothing is left */
+	closefrom(3); /* no socket and no namespace stays open */
 	ASSERT_EQ(0, unload_others());
 	EXPECT_EQ(-EAGAIN, module_try_unload("vsock"));
 	EXPECT_EQ(LOCAL, child_mode_of(ns_here()));

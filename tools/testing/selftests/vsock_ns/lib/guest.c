@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest without a VM, its device: see guest.h.
+ * The device of a guest without a VM: see guest.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,14 +26,14 @@ static uint64_t address(const void *p)
 	return (uintptr_t)p;
 }
 
-/* ---- what the device is told ---- */
+/* ---- configuring the device ---- */
 
 int guest_offered(struct guest *guest, uint64_t *features)
 {
 	return call(guest, VHOST_GET_FEATURES, features);
 }
 
-/* Without version 1 the rings would have the host's byte order. */
+/* Without VIRTIO_F_VERSION_1 the rings would use the host's byte order. */
 static int agree_on_features(struct guest *guest)
 {
 	uint64_t offered;
@@ -115,7 +115,7 @@ int guest_run(struct guest *guest, int running)
 	return call(guest, VHOST_VSOCK_SET_RUNNING, &running);
 }
 
-/* ---- what a guest is made of ---- */
+/* ---- setting up a guest ---- */
 
 static void fill_in(struct guest_options *options)
 {
@@ -204,7 +204,7 @@ int guest_start(struct guest *guest, uint64_t cid)
 	return guest_start_with(guest, cid, NULL);
 }
 
-/* ---- the end ---- */
+/* ---- cleaning up ---- */
 
 int guest_close_device(struct guest *guest)
 {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A guest without a VM: this process is what runs behind /dev/vhost-vsock.
+ * A guest without a VM: this process takes the place of the VM behind /dev/vhost-vsock.
  *
  *	host kernel                      this process
  *	vhost worker --- rx queue ---->  guest_receive()
  *	             <--- tx queue ----  guest_send()
  *
- * Here are the device (guest.c), and single packets and descriptors (guest_ring.c),
- * as wrong as the caller wants them. guest_conn.h has what a well-behaved guest
- * does with packets: connections.
+ * This file declares the device (guest.c) and single packets and descriptors
+ * (guest_ring.c), which may be malformed. guest_conn.h adds connections, with
+ * the behaviour of a correct guest.
  *
- * One piece of memory holds both queues and all buffers. Guest-physical addresses
- * are the process's own. What can fail returns a negative errno.
+ * One block of memory holds both queues and all buffers. Guest-physical
+ * addresses equal the addresses of this process. Functions that can fail return
+ * a negative errno.
  */
 #ifndef VSOCK_GUEST_H
 #define VSOCK_GUEST_H
@@ -23,7 +24,7 @@
 #include <linux/virtio_ring.h>
 #include <linux/virtio_vsock.h>
 
-/* What a guest has unless it asks for more: small, as there may be thousands. */
+/* Default sizes; small, as a test may run thousands of guests. */
 #define GUEST_RING 4
 #define GUEST_BUFFER 512
 #define GUEST_FEATURE(bit) ((uint64_t)1 << (bit))
@@ -32,13 +33,13 @@
 enum { GUEST_RX, GUEST_TX, GUEST_QUEUES };
 
 /**
- * struct guest_options - what a guest wants; a 0 stands for the usual
- * @ring: descriptors in each queue, a power of two (GUEST_RING)
- * @buffer: bytes of each buffer, the header included (GUEST_BUFFER)
- * @features: accepted if the device offers them (GUEST_FEATURES)
- * @scratch: bytes of shared memory for descriptors of the caller's (none)
- * @vhost: the open device, taken over (opens one in the namespace of this task)
- * @bare: offers no buffers for what the host sends: the caller does
+ * struct guest_options - options of a guest; 0 selects the default
+ * @ring: descriptors per queue, a power of two (GUEST_RING)
+ * @buffer: bytes per buffer, including the header (GUEST_BUFFER)
+ * @features: feature bits to accept if offered (GUEST_FEATURES)
+ * @scratch: bytes of shared memory for the caller's own descriptors (none)
+ * @vhost: an open device, owned by the guest from then on (default: open one)
+ * @bare: post no receive buffers; the caller posts them
  */
 struct guest_options {
 	unsigned int ring;
@@ -50,15 +51,15 @@ struct guest_options {
 };
 
 /**
- * struct guest_queue - one virtqueue, and what backs it
- * @vring: descriptors, available and used ring
- * @buffers: one for each descriptor
- * @link: for each descriptor in use, the next of its chain; for others, of the free
+ * struct guest_queue - one virtqueue and its buffers
+ * @vring: descriptor table, available ring and used ring
+ * @buffers: one buffer per descriptor
+ * @link: per descriptor, the next one of its chain or of the free list
  * @free: first free descriptor
- * @count_free: how many are
- * @kick: eventfd, guest to host
- * @call: eventfd, host to guest
- * @seen: how many used entries have been looked at
+ * @count_free: number of free descriptors
+ * @kick: eventfd from guest to host
+ * @call: eventfd from host to guest
+ * @seen: number of used entries processed
  */
 struct guest_queue {
 	struct vring vring;
@@ -74,13 +75,13 @@ struct guest_queue {
 /**
  * struct guest - a VM as the host sees it
  * @vhost: the open device
- * @cid: its CID
- * @features: what was agreed on
- * @options: as they were given, the usual filled in
- * @queues: receive (host to guest) and transmit, as virtio-vsock numbers them
- * @memory: what is shared with the host
- * @size: of @memory
- * @scratch: the caller's part of it
+ * @cid: CID of the VM
+ * @features: negotiated feature bits
+ * @options: the options, with the defaults filled in
+ * @queues: receive (host to guest) and transmit, numbered as in virtio-vsock
+ * @memory: memory shared with the host
+ * @size: size of @memory
+ * @scratch: the part of @memory that is left to the caller
  */
 struct guest {
 	int vhost;
@@ -95,55 +96,56 @@ struct guest {
 
 /* ---- the device ---- */
 
-/* Opens the device in the namespace of this task, and starts. */
+/* Open the device in the namespace of this task, configure it and start it. */
 int guest_start(struct guest *guest, uint64_t cid);
 int guest_start_with(struct guest *guest, uint64_t cid, const struct guest_options *options);
 
-/* The same, step by step; guest_stop() undoes all of it, whichever step failed. */
+/* The same in single steps. guest_stop() cleans up after a failure of any step. */
 int guest_open(struct guest *guest, const struct guest_options *options);
 int guest_set_up(struct guest *guest);		/* owner, features, memory, queues */
 int guest_set_cid(struct guest *guest, uint64_t cid);
 int guest_run(struct guest *guest, int running);
 
-/* What the device offers. */
+/* Read the feature bits that the device offers. */
 int guest_offered(struct guest *guest, uint64_t *features);
 
-/* As when the VMM exits; guest_close_device() is its part that the host sees. */
+/* guest_stop() is the exit of a VMM; guest_close_device() only closes the device. */
 int guest_close_device(struct guest *guest);
 void guest_stop(struct guest *guest);
 
 /* ---- packets ---- */
 
-/* Returns the length of the payload, or -ETIMEDOUT. A NULL @hdr or @payload is passed over. */
+/* Returns the length of the payload or -ETIMEDOUT. @hdr and @payload may be NULL. */
 int guest_receive(struct guest *guest, struct virtio_vsock_hdr *hdr,
 		  void *payload, size_t size, int milliseconds);
-/* Returns when the host has taken the packet and what it did with it is done. */
+/* Returns once the host has processed the packet. */
 int guest_send(struct guest *guest, const struct virtio_vsock_hdr *hdr, const void *payload);
-/* Does not wait for the host: -EAGAIN when no buffer is free. */
+/* Does not wait for the host; returns -EAGAIN if no buffer is free. */
 int guest_post(struct guest *guest, const struct virtio_vsock_hdr *hdr, const void *payload);
-/* Until the host has taken all that was posted. */
+/* Wait until the host has used all posted packets. */
 int guest_flush(struct guest *guest, int milliseconds);
-/* Frees the buffers that the host has taken; the others do so when they need one. */
+/* Free the buffers that the host has used. The other functions do so on demand. */
 int guest_reap(struct guest *guest);
-/* Waits for anything from the host: packets, or buffers that it has taken. */
+/* Wait for any used entry in either queue. */
 int guest_wait(struct guest *guest, int milliseconds);
-/* Turns the addresses of @hdr around, for an answer of kind @op. */
+/* Swap the addresses of @hdr for an answer of kind @op. */
 void guest_answer(struct virtio_vsock_hdr *answer, const struct virtio_vsock_hdr *hdr, uint16_t op);
 
 /* ---- descriptors ---- */
 
 /*
- * Puts descriptors into a queue as they are, as one entry that begins with the
- * first, and kicks. A @next below @count means that one of @chain, another stays
- * as it is. Returns the entry's number, -EAGAIN if so many are not free.
+ * Add @chain to a queue unchecked, as one entry starting at the first
+ * descriptor, and kick. A @next below @count refers to a descriptor of @chain;
+ * larger values stay unchanged. Returns the head of the entry, or -EAGAIN if
+ * fewer than @count descriptors are free.
  */
 int guest_push(struct guest *guest, unsigned int queue,
 	       const struct vring_desc *chain, unsigned int count);
-/* The number of the next entry that the host is done with, or -ETIMEDOUT. */
+/* Returns the head of the next used entry, or -ETIMEDOUT. */
 int guest_used(struct guest *guest, unsigned int queue, uint32_t *len, int milliseconds);
 int guest_kick(struct guest *guest, unsigned int queue);
 
-/* ---- of guest_ring.c, for guest.c ---- */
+/* ---- internal: guest_ring.c, used by guest.c ---- */
 
 size_t guest_queue_size(const struct guest_options *options);
 void guest_queue_init(struct guest *guest, unsigned int queue, void *memory);

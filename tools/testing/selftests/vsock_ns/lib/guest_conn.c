@@ -2,9 +2,9 @@
 /*
  * Connections of a guest without a VM: see guest_conn.h.
  *
- * To handle a packet never waits: what it has to answer is put by until a buffer is
- * free, and while too much is put by, no more packets are taken. Otherwise both
- * sides could wait for the other's buffers.
+ * Processing a packet never waits. A reply is queued until a buffer is free.
+ * While too many replies are queued, no more packets are received. Otherwise
+ * both sides could wait for each other's buffers.
  */
 #include <endian.h>
 #include <errno.h>
@@ -31,8 +31,8 @@ long long guest_now(void)
 /* ---- the stack ---- */
 
 /*
- * The host keeps a closed socket for 8 s if the guest has not answered, so another
- * guest with the same CID must use other ports.
+ * The host keeps a closed socket for 8 s unless the guest answers. Another
+ * guest with the same CID must therefore use other ports.
  */
 int guest_stack_init(struct guest_stack *stack, struct guest *guest)
 {
@@ -129,7 +129,7 @@ static bool listens(const struct guest_stack *stack, const struct virtio_vsock_h
 	return false;
 }
 
-/* ---- what goes out ---- */
+/* ---- transmit ---- */
 
 void guest_header(struct virtio_vsock_hdr *hdr, struct guest_conn *conn, uint16_t op)
 {
@@ -159,7 +159,7 @@ static void reply(struct guest_conn *conn, uint16_t op)
 	put_by(conn->stack, &hdr);
 }
 
-/* Sends of what was put by as much as there are buffers for. */
+/* Send as many queued replies as there are free buffers. */
 static int catch_up(struct guest_stack *stack)
 {
 	unsigned int done;
@@ -176,7 +176,7 @@ static int catch_up(struct guest_stack *stack)
 	return err == -EAGAIN ? 0 : err;
 }
 
-/* Behind what was put by, or a reset could overtake a response. */
+/* Queue behind earlier replies, or a reset could overtake a response. */
 int guest_post_late(struct guest_stack *stack, const struct virtio_vsock_hdr *hdr,
 		    const void *payload, long long until)
 {
@@ -209,7 +209,7 @@ int guest_post_op(struct guest_conn *conn, uint16_t op, uint32_t flags, long lon
 	return guest_post_late(conn->stack, &hdr, NULL, until);
 }
 
-/* ---- what comes in ---- */
+/* ---- receive ---- */
 
 static void over(struct guest_conn *conn, int err)
 {
@@ -238,7 +238,7 @@ static void take_data(struct guest_conn *conn, const struct virtio_vsock_hdr *hd
 	conn->last = chunk;
 }
 
-/* A host that has closed waits for a reset as the last word, data unread or not. */
+/* A host that has closed waits for a reset as the last packet, even with unread data. */
 static void take_shutdown(struct guest_conn *conn, uint32_t flags)
 {
 	conn->peer_shutdown |= flags & BOTH;
@@ -319,7 +319,7 @@ static void take(struct guest_stack *stack, const struct virtio_vsock_hdr *hdr, 
 	}
 }
 
-/* No packet is answered by more than one. */
+/* Each packet is answered by at most one packet. */
 static int take_all(struct guest_stack *stack)
 {
 	struct virtio_vsock_hdr hdr;
@@ -357,7 +357,7 @@ int guest_turn(struct guest_stack *stack, int milliseconds)
 	return err ? err : count;
 }
 
-/* Until @done says so; its result, or -ETIMEDOUT. */
+/* Wait for @done; returns 0, -ETIMEDOUT or an error of guest_turn(). */
 int guest_until(struct guest_conn *conn, bool (*done)(const struct guest_conn *conn),
 		long long until)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Connections of a guest without a VM: the part of virtio-vsock that a guest's
- * kernel has above its device.
+ * kernel implements above its device.
  *
  *	guest_listen(), guest_accept(), guest_connect()
- *	guest_write(), guest_read()	streams and messages, with credit both ways
+ *	guest_write(), guest_read()	streams and messages, with credit in both directions
  *	guest_shutdown(), guest_close()
- *	guest_turn()			what the host has sent, for all connections
+ *	guest_turn()			process packets of the host for all connections
  *
- * One thread; whatever waits takes care of all connections meanwhile. What can fail
- * returns a negative errno.
+ * Single-threaded: every function that waits serves all connections meanwhile.
+ * Functions that can fail return a negative errno.
  */
 #ifndef VSOCK_GUEST_CONN_H
 #define VSOCK_GUEST_CONN_H
@@ -24,17 +24,17 @@
 enum guest_state {
 	GUEST_CONNECTING,
 	GUEST_CONNECTED,
-	GUEST_CLOSING,		/* said so to the host, which has not answered */
-	GUEST_RESET,		/* over */
+	GUEST_CLOSING,		/* shutdown sent, no answer yet */
+	GUEST_RESET,		/* closed */
 };
 
 /**
- * struct guest_chunk - what one packet brought, and was not read yet
- * @next: the one that came after it
- * @len: bytes of data
- * @done: how many of them were read
- * @flags: of the packet, in this machine's byte order
- * @data: the bytes
+ * struct guest_chunk - unread payload of one packet
+ * @next: the next newer chunk
+ * @len: number of bytes
+ * @done: number of bytes already read
+ * @flags: flags of the packet, in CPU byte order
+ * @data: the payload
  */
 struct guest_chunk {
 	struct guest_chunk *next;
@@ -46,27 +46,27 @@ struct guest_chunk {
 
 /**
  * struct guest_conn - one connection
- * @next: of the same stack
- * @stack: whose it is
- * @state: see there; what the host sent can be read in any
- * @err: why it is over, 0: in the usual way
- * @accepted: handed out by guest_accept(), or made by guest_connect()
+ * @next: the next connection of the same stack
+ * @stack: the stack that the connection belongs to
+ * @state: see the enum; data can be read in any state
+ * @err: the reason for the end, 0 after an orderly close
+ * @accepted: returned by guest_accept(), or created by guest_connect()
  * @type: VIRTIO_VSOCK_TYPE_STREAM or _SEQPACKET
- * @port: the guest's
- * @peer_cid: of the other side
- * @peer_port: of the other side
- * @shutdown: VIRTIO_VSOCK_SHUTDOWN_ flags that the guest sent
- * @peer_shutdown: those that the host sent
- * @first: data to read, the oldest; NULL: none
- * @last: the newest
- * @buf_alloc: how much the host may send that was not read yet
- * @received: bytes, all in all; wraps
- * @fwd_cnt: bytes of them that were read
- * @told: @fwd_cnt in the last packet to the host
- * @peer_buf_alloc: how much the guest may send
- * @peer_fwd_cnt: how much of it the other side has read
- * @sent: bytes, all in all; wraps
- * @asked: the host was asked for credit
+ * @port: port of the guest
+ * @peer_cid: CID of the peer
+ * @peer_port: port of the peer
+ * @shutdown: VIRTIO_VSOCK_SHUTDOWN_ flags sent by the guest
+ * @peer_shutdown: VIRTIO_VSOCK_SHUTDOWN_ flags received from the host
+ * @first: the oldest unread chunk, or NULL
+ * @last: the newest chunk
+ * @buf_alloc: buffer space that the guest advertises
+ * @received: bytes received, wraps
+ * @fwd_cnt: bytes read, wraps
+ * @told: @fwd_cnt of the last packet sent to the host
+ * @peer_buf_alloc: buffer space that the peer advertises
+ * @peer_fwd_cnt: bytes that the peer has read
+ * @sent: bytes sent, wraps
+ * @asked: a credit request was sent
  */
 struct guest_conn {
 	struct guest_conn *next;
@@ -96,18 +96,18 @@ struct guest_conn {
 
 /**
  * struct guest_stack - all connections of a guest
- * @guest: whose
+ * @guest: the device
  * @conns: the connections
- * @listeners: ports that take connections
- * @count_listeners: how many
- * @next_port: for guest_connect()
- * @buf_alloc: for new connections
+ * @listeners: ports that accept connections
+ * @count_listeners: number of @listeners
+ * @next_port: the next local port of guest_connect()
+ * @buf_alloc: buf_alloc of new connections
  * @replies: packets that wait for a free buffer
- * @count_replies: how many
- * @received: packets by operation, 0 for those unknown
- * @resets: how many packets fitted no connection, and were reset
- * @overruns: how many brought more than the host had credit for
- * @scratch: a packet's payload
+ * @count_replies: number of @replies
+ * @received: packets received, by operation; 0 counts unknown ones
+ * @resets: packets that matched no connection and were reset
+ * @overruns: packets that exceeded the credit of the host
+ * @scratch: payload of the current packet
  */
 struct guest_stack {
 	struct guest *guest;
@@ -127,50 +127,52 @@ struct guest_stack {
 	char *scratch;
 };
 
-/* @guest has been started. The end leaves it, and what the host knows, as it is. */
+/* @guest must be started. guest_stack_free() neither closes it nor informs the host. */
 int guest_stack_init(struct guest_stack *stack, struct guest *guest);
 void guest_stack_free(struct guest_stack *stack);
 
 /*
- * Handles what has come, and waits for some if nothing has. Returns how many
- * packets, or -ETIMEDOUT.
+ * Process received packets, or wait for some if there are none. Returns their
+ * number or -ETIMEDOUT.
  */
 int guest_turn(struct guest_stack *stack, int milliseconds);
 
-/* @type is SOCK_STREAM or SOCK_SEQPACKET, @milliseconds how long it may wait. */
+/* @type is SOCK_STREAM or SOCK_SEQPACKET; @milliseconds limits the wait. */
 int guest_listen(struct guest_stack *stack, int type, uint32_t port);
 int guest_accept(struct guest_stack *stack, struct guest_conn **conn, int milliseconds);
 int guest_connect(struct guest_stack *stack, struct guest_conn **conn, int type,
 		  uint64_t cid, uint32_t port, int milliseconds);
 
 /*
- * guest_write(): all of it, a message if the type has messages; otherwise an errno,
- * and a stream has had part of it. guest_read(): a message or some bytes, 0 at the
- * end; a message that is longer than @size is cut, as recv(2) does it, and @flags
- * (may be NULL) has VIRTIO_VSOCK_SEQ_EOR if its sender set it.
+ * guest_write() sends all of @data, as one message on SEQPACKET. After an
+ * error, part of a stream may have been sent. guest_read() returns one message,
+ * or some bytes of a stream, or 0 at the end. Like recv(2), it truncates a
+ * message that is longer than @size. @flags may be NULL; it receives
+ * VIRTIO_VSOCK_SEQ_EOR if the sender has set it.
  */
 ssize_t guest_write(struct guest_conn *conn, const void *data, size_t len, int milliseconds);
 ssize_t guest_write_flags(struct guest_conn *conn, const void *data, size_t len,
 			  uint32_t flags, int milliseconds);
 ssize_t guest_read(struct guest_conn *conn, void *data, size_t size,
 		   uint32_t *flags, int milliseconds);
-bool guest_readable(const struct guest_conn *conn);	/* data, or an end */
-size_t guest_space(const struct guest_conn *conn);	/* what it may send */
-size_t guest_message(const struct guest_conn *conn);	/* length of the next, if all is there */
+bool guest_readable(const struct guest_conn *conn);	/* data or EOF */
+size_t guest_space(const struct guest_conn *conn);	/* bytes that may be sent */
+size_t guest_message(const struct guest_conn *conn);	/* length of the next message if complete */
 
-/* guest_close() tells the host, and waits for its answer; the connection is gone. */
+/* guest_close() sends a shutdown, waits for the answer and frees the connection. */
 int guest_shutdown(struct guest_conn *conn, uint32_t flags);
 int guest_close(struct guest_conn *conn, int milliseconds);
-/* At once, with a reset. */
+/* Reset the connection without waiting. */
 void guest_abort(struct guest_conn *conn);
 
-/* A packet of this connection, with its credit; more may be changed before sending. */
+/* Fill in a header for @conn with its credit; the caller may modify it. */
 void guest_header(struct virtio_vsock_hdr *hdr, struct guest_conn *conn, uint16_t op);
 
 /*
- * For functions that wait: until guest_now(), in ms, is @until. guest_post_late() is
- * guest_post() behind all that waits for a buffer, guest_post_op() a packet without
- * data; guest_until() turns until @done says so.
+ * For functions that wait until @until, in ms on the clock of guest_now().
+ * guest_post_late() posts a packet behind all replies that wait for a buffer.
+ * guest_post_op() posts a packet without data. guest_until() calls guest_turn()
+ * until @done returns true.
  */
 long long guest_now(void);
 int guest_post_late(struct guest_stack *stack, const struct virtio_vsock_hdr *hdr,

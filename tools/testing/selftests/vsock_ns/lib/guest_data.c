@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Connections of a guest without a VM, their data: see guest_conn.h.
+ * Data of connections of a guest without a VM: see guest_conn.h.
  */
 #include <endian.h>
 #include <errno.h>
@@ -18,7 +18,7 @@ size_t guest_space(const struct guest_conn *conn)
 	return conn->peer_buf_alloc - on_the_way;
 }
 
-/* May more be sent, or never again? */
+/* True if more data may be sent now, or never again. */
 static bool may_write(const struct guest_conn *conn)
 {
 	return guest_space(conn) || conn->state != GUEST_CONNECTED ||
@@ -116,7 +116,7 @@ bool guest_readable(const struct guest_conn *conn)
 	       conn->peer_shutdown & VIRTIO_VSOCK_SHUTDOWN_SEND;
 }
 
-/* Takes the oldest chunk, or the begin of it if it is a stream's. */
+/* Copy the oldest chunk, or as much of it as fits if it belongs to a stream. */
 static size_t read_chunk(struct guest_conn *conn, char *data, size_t size)
 {
 	struct guest_chunk *chunk = conn->first;
@@ -137,8 +137,8 @@ static size_t read_chunk(struct guest_conn *conn, char *data, size_t size)
 }
 
 /*
- * Not for each byte of a stream: a host that still may send half of it can go on.
- * But the host may need all of it for one message.
+ * A stream needs no update per byte: the host continues while half of the
+ * buffer is free. A message may need all of it.
  */
 static int tell_credit(struct guest_conn *conn)
 {

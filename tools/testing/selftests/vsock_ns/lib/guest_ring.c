@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest without a VM, its virtqueues and what is in them: see guest.h.
+ * The virtqueues of a guest without a VM: see guest.h.
  *
- * The host writes used entries and its event flags, the guest all else. Numbers
- * that come from the host are checked: a kernel that is wrong must fail a test and
- * not bring it down.
+ * The host writes used entries and its event flags, the guest everything else.
+ * Values from the host are checked, as a faulty kernel must fail a test rather
+ * than crash it.
  */
 #include <endian.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 #define VRING_ALIGN 4
 #define ALIGN_UP(n, to) (((n) + (to) - 1) / (to) * (to))
 
-/* Only a kernel that hangs makes a guest wait for so long. */
+/* A guest waits this long only for a hung kernel. */
 #define PATIENCE_MS 10000
 
 #define load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -68,7 +68,7 @@ static void make_available(struct guest_queue *q, unsigned int head)
 	store_release(&q->vring.avail->idx, next + 1);
 }
 
-/* For the host to write to, or to read from. */
+/* Offer a buffer for the host to write to or to read from. */
 static void offer(const struct guest *guest, struct guest_queue *q, size_t len, int flags)
 {
 	unsigned int slot = take_free(q);
@@ -94,7 +94,10 @@ void guest_queue_init(struct guest *guest, unsigned int index, void *memory)
 		offer(guest, q, options->buffer, VRING_DESC_F_WRITE);
 }
 
-/* The barrier: the host looks at the ring again after it has asked for kicks. */
+/*
+ * The barrier orders the ring before the flags: the host rechecks the ring
+ * after enabling kicks.
+ */
 int guest_kick(struct guest *guest, unsigned int queue)
 {
 	struct guest_queue *q = &guest->queues[queue];
@@ -128,7 +131,7 @@ int guest_push(struct guest *guest, unsigned int queue,
 	return err ? err : slots[0];
 }
 
-/* ---- what the host is done with ---- */
+/* ---- used entries ---- */
 
 static bool has_used(const struct guest_queue *q)
 {
@@ -148,7 +151,7 @@ static int wait_for(struct guest_queue *q, int milliseconds)
 	return 0;
 }
 
-/* The whole chain is free again; a link to itself ends it. */
+/* Free the whole chain; a link to itself ends it. */
 int guest_used(struct guest *guest, unsigned int queue, uint32_t *len, int milliseconds)
 {
 	struct guest_queue *q = &guest->queues[queue];
@@ -215,7 +218,7 @@ int guest_receive(struct guest *guest, struct virtio_vsock_hdr *hdr,
 		memcpy(hdr, packet, sizeof(*hdr));
 	if (payload)
 		memcpy(payload, packet + sizeof(*hdr), len < size ? len : size);
-	/* What became free last is taken first: the same one. */
+	/* The free list is LIFO, so this is the buffer freed last. */
 	offer(guest, q, guest->options.buffer, VRING_DESC_F_WRITE);
 	err = guest_kick(guest, GUEST_RX);
 	return err ? err : (int)len;
@@ -230,7 +233,7 @@ int guest_reap(struct guest *guest)
 	return slot < 0 ? slot : 0;
 }
 
-/* Returns the number of the entry. */
+/* Returns the head of the entry. */
 static int post(struct guest *guest, const struct virtio_vsock_hdr *hdr, const void *payload)
 {
 	struct guest_queue *q = &guest->queues[GUEST_TX];
@@ -276,7 +279,7 @@ int guest_flush(struct guest *guest, int milliseconds)
 	return 0;
 }
 
-/* Waits for this packet alone: the host never returns what it could not read. */
+/* Wait for this packet only: the host never returns a packet that it could not read. */
 int guest_send(struct guest *guest, const struct virtio_vsock_hdr *hdr, const void *payload)
 {
 	int slot = post(guest, hdr, payload);

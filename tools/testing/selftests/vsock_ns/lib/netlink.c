@@ -17,10 +17,10 @@
 #include "netlink.h"
 
 /**
- * struct request - a message and its attributes
- * @header: with the length of all
- * @link: what follows it, for devices
- * @room: attributes
+ * struct request - a request and its attributes
+ * @header: netlink header, with the total length
+ * @link: family header of requests for devices
+ * @room: space for attributes
  */
 struct request {
 	struct nlmsghdr header;
@@ -103,11 +103,11 @@ int tap_delete(int route, const char *name)
 }
 
 /**
- * struct id_request - a message about the id of a namespace
- * @header: with the length of all
- * @gen: what follows it, for ids
- * @id: of the namespace
- * @fd: of the namespace, if it has no id yet
+ * struct id_request - a request for the id of a namespace
+ * @header: netlink header, with the total length
+ * @gen: family header of requests for ids
+ * @id: id of the namespace
+ * @fd: file descriptor of a namespace without an id
  */
 struct id_request {
 	struct nlmsghdr header;
@@ -157,7 +157,7 @@ int namespace_lives(int route, int id)
 
 	if (send(route, &request, request.header.nlmsg_len, 0) < 0)
 		return -errno;
-	/* It answers with the id, or with an error. */
+	/* The kernel answers with the id or with an error. */
 	err = netlink_answer(route);
 	return err == -EBADMSG ? 0 : err;
 }
@@ -179,7 +179,7 @@ int diag_ask(int diag, int type, int flags)
 	return send(diag, &request, sizeof(request), 0) < 0 ? -errno : 0;
 }
 
-/* How many sockets a part of the dump has; *done: it was the last. */
+/* Returns the number of sockets in a part of the dump; sets *done on the last part. */
 static int see_part(const struct nlmsghdr *header, ssize_t len, int *done, see_socket *see,
 		    void *arg)
 {
@@ -204,7 +204,7 @@ static int see_part(const struct nlmsghdr *header, ssize_t len, int *done, see_s
 int diag_dump(int diag, see_socket *see, void *arg)
 {
 	union {
-		struct nlmsghdr header; /* aligned as messages have to be */
+		struct nlmsghdr header; /* aligned like a message */
 		char bytes[32768];
 	} part;
 	int count = 0, done = 0;

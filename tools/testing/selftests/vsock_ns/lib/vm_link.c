@@ -72,7 +72,7 @@ void vm_stop(struct vm *vm)
 
 /* ---- connections ---- */
 
-/* The errno that a connect(2) that did not wait ended with. */
+/* Returns the errno of a non-blocking connect(2). */
 static int outcome(int sock, int milliseconds)
 {
 	struct pollfd p = { .fd = sock, .events = POLLOUT };
@@ -140,7 +140,7 @@ int link_from_guest(struct vm_link *link, struct vm *vm, int ns, int type, unsig
 	return err;
 }
 
-/* The host's socket stays for 8 s if the guest does not answer, so it does. */
+/* The host keeps its socket for 8 s unless the guest answers the shutdown. */
 void link_close(struct vm_link *link)
 {
 	struct guest_stack *stack = link->conn->stack;
@@ -181,10 +181,10 @@ int link_reset(const struct vm_link *link, int milliseconds)
 /* ---- data ---- */
 
 /**
- * struct flow - one direction
- * @sent: bytes
- * @received: bytes
- * @seed: makes it differ from the other direction
+ * struct flow - data in one direction
+ * @sent: bytes sent
+ * @received: bytes received
+ * @seed: makes the data of the two directions differ
  */
 struct flow {
 	size_t sent;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * VMs whose guest is this process, and connections between them and the host, of
- * which one test has both ends.
+ * VMs with a guest in this process, and connections between a guest and the
+ * host. A test owns both ends of a connection.
  *
  *	host's end: a socket	---	guest's end: struct guest_conn
  *
- * What can fail returns a negative errno.
+ * Functions that can fail return a negative errno.
  */
 #ifndef VSOCK_VM_LINK_H
 #define VSOCK_VM_LINK_H
@@ -16,12 +16,12 @@
 /* The port that guests listen on. */
 #define VM_PORT 0x766d0001
 
-/* Long, as the machine may be emulated: only a failing test waits for it. */
+/* Long, as the machine may be emulated; only a failing test waits for it. */
 #define VM_PATIENCE_MS 20000
 
 /**
- * struct vm - a guest, and its connections
- * @guest: the device; all zero: not started, or stopped
+ * struct vm - a guest and its connections
+ * @guest: the device, all zero while not started
  * @stack: the connections
  */
 struct vm {
@@ -31,22 +31,25 @@ struct vm {
 
 /**
  * struct vm_link - a connection
- * @sock: the host's end
- * @conn: the guest's end
+ * @sock: end of the host
+ * @conn: end of the guest
  */
 struct vm_link {
 	int sock;
 	struct guest_conn *conn;
 };
 
-/* Opens the device as a task of @ns does, listens on VM_PORT (streams), +1 (messages). */
-const char *cannot_link_vms(void);	/* NULL, or why not: for SKIP() */
+/*
+ * Open the device as a task of @ns; listen on VM_PORT (stream) and VM_PORT + 1
+ * (seqpacket).
+ */
+const char *cannot_link_vms(void);	/* NULL, or a reason for SKIP() */
 int vm_start(struct vm *vm, int ns, uint64_t cid);
 int vm_start_with(struct vm *vm, int ns, uint64_t cid, const struct guest_options *options);
 void vm_stop(struct vm *vm);
 unsigned int vm_port(int type);
 
-/* The host connects, from a socket of @ns or from this socket; or the guest does. */
+/* Connect from the host, with a new socket of @ns or with @sock, or from the guest. */
 int link_from_host(struct vm_link *link, struct vm *vm, int ns, int type);
 int link_from_sock(struct vm_link *link, struct vm *vm, int sock, int type);
 int link_from_guest(struct vm_link *link, struct vm *vm, int ns, int type, unsigned int port);
@@ -54,13 +57,13 @@ int link_to_listener(struct vm_link *link, struct vm *vm, int listener, int type
 		     unsigned int port);
 void link_close(struct vm_link *link);
 
-/* So many bytes each way at once: are they all there, and in order? */
+/* Send @bytes in each direction at the same time; 0 if all arrive in order. */
 int link_carries(struct vm_link *link, size_t bytes);
 int link_talks(struct vm_link *link);
-/* What the host's end learns of a VM that is gone: its errno, 0 for nothing at all. */
+/* The error on the host socket after its VM is gone, or 0 for none. */
 int link_reset(const struct vm_link *link, int milliseconds);
 
-/* Connecting to a guest that is not this process, or to none, cannot wait here. */
+/* Connect without waiting, as no guest of this process may answer. */
 int connect_briefly(int ns, int type, unsigned int cid, unsigned int port);
 
 #endif

@@ -15,7 +15,7 @@
 
 #include "vsock_ns_util.h"
 
-/* Long, as the machine may be emulated: only a failing test waits for it. */
+/* Long, as the machine may be emulated; only a failing test waits for it. */
 #define PATIENCE_S 20
 
 #define MESSAGE 4096
@@ -54,7 +54,7 @@ int sock_in(int ns, int type)
 	return made_in(ns, make_socket, type);
 }
 
-/* @sock on success; otherwise it is closed and the errno is returned. */
+/* Returns @sock on success, else closes it and returns the errno. */
 static int sock_or_error(int sock, int err)
 {
 	if (!err)
@@ -144,7 +144,7 @@ int set_buffer_size(int sock, unsigned long long size)
 	return 0;
 }
 
-/* As pair_in() to CID 1, with buffers of @size bytes. */
+/* Like pair_in() to CID 1, with buffers of @size bytes. */
 int pair_with_buffers(struct pair *pair, int ns, int type, unsigned long long size)
 {
 	int listener = listen_in(ns, type, VMADDR_CID_ANY, PORT);
@@ -160,7 +160,7 @@ int pair_with_buffers(struct pair *pair, int ns, int type, unsigned long long si
 	return err ? : pair->server < 0 ? pair->server : 0;
 }
 
-/* A connection within @ns, whose listener is gone. */
+/* Create a connection within @ns and close its listener. */
 int pair_in(struct pair *pair, int ns, int type, unsigned int cid)
 {
 	int listener = listen_in(ns, type, VMADDR_CID_ANY, PORT);
@@ -195,7 +195,7 @@ struct flow {
 	unsigned char seed;
 };
 
-/* Depends on the place and the direction: a swap or a loss does not match. */
+/* The data depends on the offset and the direction, so a swap or a loss is detected. */
 static unsigned char byte_at(const struct flow *flow, size_t place)
 {
 	return place * 167 + (place >> 8) * 13 + flow->seed;
@@ -235,7 +235,7 @@ static int flow_receive(struct flow *flow)
 	return 0;
 }
 
-/* What can be done now on @sock: send what @out lacks, receive what @in has. */
+/* Send and receive on @sock without waiting, as far as @out and @in have bytes left. */
 static int flow_turn(short events, struct flow *out, struct flow *in,
 		     size_t bytes)
 {
@@ -248,7 +248,7 @@ static int flow_turn(short events, struct flow *out, struct flow *in,
 	return err;
 }
 
-/* @bytes from @a to @b and from @b to @a, at the same time. */
+/* Send @bytes from @a to @b and from @b to @a at the same time. */
 int exchange(int a, int b, size_t bytes)
 {
 	struct flow ab = { .from = a, .to = b, .seed = 1 };
@@ -277,13 +277,13 @@ int talk(int a, int b)
 	return exchange(a, b, 1000);
 }
 
-/* Nothing to accept or to read, nor an end. */
+/* No connection to accept, no data and no EOF. */
 bool quiet(int sock)
 {
 	return !ready(sock, POLLIN, 0);
 }
 
-/* The other side is gone, and nothing is left to read. */
+/* The peer has closed and all data is read. */
 bool at_end(int sock)
 {
 	char byte;

@@ -24,7 +24,7 @@
 #define SYSCTL_DIR "/proc/sys/net/vsock/"
 #define USER 1000
 
-/* Nothing that follows could be trusted. */
+/* The tests that follow would give meaningless results. */
 static void give_up(const char *what)
 {
 	fprintf(stderr, "# vsock_ns: %s: %s\n", what, strerror(errno));
@@ -54,7 +54,7 @@ int module_try_unload(const char *name)
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
-/* What was just closed may hold its module for a moment. */
+/* A socket closed just before may still hold the module. */
 int module_unload(const char *name)
 {
 	int err, tries;
@@ -68,11 +68,11 @@ int module_unload(const char *name)
 	return err;
 }
 
-/* ---- can the tests run? ---- */
+/* ---- prerequisites ---- */
 
 /*
- * A checker of a kernel without modes, KCSAN say, wants work, whatever becomes
- * of the tests: all is global then.
+ * Lets KCSAN run the tests on a kernel without modes. All namespaces count as
+ * global, and test results are ignored.
  */
 static bool pretend_modes(void)
 {
@@ -84,7 +84,7 @@ const char *cannot_run(void)
 	int here = ns_here();
 	int err;
 
-	/* A first socket loads the module, on a machine that may do so. */
+	/* The first socket loads the module where autoloading is allowed. */
 	err = sock_in(here, SOCK_STREAM);
 	if (err < 0)
 		return "no AF_VSOCK: modprobe vsock";
@@ -109,7 +109,7 @@ const char *cannot_make_vms(void)
 	return NULL;
 }
 
-/* CID 2 is this machine itself only where it is no guest of another. */
+/* CID 2 addresses this machine only if it is not a guest itself. */
 const char *cannot_alias_the_host(void)
 {
 	if (module_loaded("vmw_vsock_virtio_transport") ||
@@ -142,7 +142,7 @@ static void ns_return(int ns)
 	close(ns);
 }
 
-/* A new namespace, made by a task in @parent. */
+/* Create a namespace as a task in @parent would. */
 int ns_child_of(int parent)
 {
 	int back = ns_here();
@@ -163,7 +163,7 @@ int ns_global(void)
 	return child;
 }
 
-/* By way of a parent of its own, as the one here shall not choose. */
+/* Use a parent of its own: the current namespace must not choose a mode. */
 int ns_local(void)
 {
 	int parent = ns_global();
@@ -237,7 +237,7 @@ int sysctl_open(int ns, const char *name, int flags)
 	return fd;
 }
 
-/* The text gets its terminating 0. */
+/* Terminates the text with a 0 byte. */
 ssize_t sysctl_read(int ns, const char *name, char *text, size_t size)
 {
 	int fd = sysctl_open(ns, name, O_RDONLY);
@@ -254,8 +254,8 @@ ssize_t sysctl_read(int ns, const char *name, char *text, size_t size)
 }
 
 /*
- * Writes where the file is of: a kernel that got this wrong must not make its
- * choice for the namespace that the tests start in.
+ * Write from within @ns: a faulty kernel must not change the mode of the
+ * namespace that the tests started in.
  */
 ssize_t sysctl_write(int ns, const char *name, const void *data, size_t len)
 {
@@ -331,7 +331,7 @@ pid_t start(int (*fn)(void *arg), void *arg)
 	return pid;
 }
 
-/* The exit status, or -EINTR when a signal ended the task. */
+/* Returns the exit status, or -EINTR if a signal ended the task. */
 int finish(pid_t pid)
 {
 	int status;
@@ -394,17 +394,17 @@ int receive_fd(int channel)
 	return fd;
 }
 
-/* For ever: to be called in a child. */
+/* Permanent: call this in a child. */
 int become_user(void)
 {
 	if (setgroups(0, NULL) || setresgid(USER, USER, USER) ||
 	    setresuid(USER, USER, USER))
 		return -errno;
-	/* or else its files in /proc stay root's */
+	/* else its files in /proc still belong to root */
 	return prctl(PR_SET_DUMPABLE, 1) ? -errno : 0;
 }
 
-/* For ever, too. Leaves its thread the others. */
+/* Permanent. Affects this thread only, and keeps all other capabilities. */
 int drop_capability(int capability)
 {
 	struct __user_cap_header_struct header = {
@@ -430,7 +430,7 @@ static int write_self(const char *path, const char *text)
 	return len == (ssize_t)strlen(text) ? 0 : -EIO;
 }
 
-/* For ever, too; @flags: namespaces that come with the user namespace. */
+/* Permanent. @flags: namespaces to create along with the user namespace. */
 int become_root_of_a_user_namespace(int flags)
 {
 	int err = become_user();

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Namespaces, sockets and VMs for the vsock_ns tests, one line a step.
+ * Namespaces, sockets and VMs for the vsock_ns tests.
  *
- *	init		where the test starts: global, its children too.
- *	 |		Never written to (but by init_choice): a choice is for ever.
+ *	init		where the test starts: global, with global children.
+ *	 |		Only init_choice writes to it: a choice is permanent.
  *	 +-- g0, g1	global
  *	 +-- (a parent)	global, chose local for its children
  *	      +-- l0, l1   local
  *
- * Every function returns to the namespace that it was called in. What can
- * fail returns a negative errno, so that a test says what it expects:
+ * Every function returns to the namespace that it was called in. Functions that
+ * can fail return a negative errno, for tests to compare with:
  *
  *	EXPECT_EQ(-ECONNRESET, connect_in(ns[L0], SOCK_STREAM, 1, PORT));
  */
@@ -27,10 +27,10 @@
 #define VMADDR_CID_LOCAL 1
 #endif
 
-/* A port that nobody else uses, far from those that autobinding starts at. */
+/* An unused port, far from the start of the autobind range. */
 #define PORT 0x76736f63
 
-/* A CID that no VM has, and those that the tests give to VMs. */
+/* A CID without a VM, and the CIDs of the tests' VMs. */
 #define NO_CID 77
 #define CID 4242
 #define OTHER_CID 4243
@@ -41,20 +41,23 @@ enum mode { GLOBAL, LOCAL };
 
 /**
  * struct pair - a connected pair of sockets
- * @client: the side that connected
- * @server: the side that was accepted
+ * @client: the connecting side
+ * @server: the accepted side
  */
 struct pair {
 	int client;
 	int server;
 };
 
-/* Can the tests run at all? NULL: yes, otherwise why not. */
+/* Returns NULL if the tests can run, else the reason. */
 const char *cannot_run(void);
 const char *cannot_make_vms(void);
 const char *cannot_alias_the_host(void);
 
-/* Modules; load() gives modprobe's status, unload() a negative errno or 0 */
+/*
+ * Modules; module_load() returns the status of modprobe, the others a negative
+ * errno or 0
+ */
 bool module_loaded(const char *name);
 int module_load(const char *name);	/* or "name parameter=value" */
 int module_try_unload(const char *name);
@@ -71,7 +74,7 @@ int ns_local(void);
 bool ns_same(int a, int b);
 int ns_of_socket(int sock);
 
-/* The sysctls, as seen by a task in @ns */
+/* The sysctls, accessed by a task in @ns */
 int sysctl_open(int ns, const char *name, int flags);
 ssize_t sysctl_read(int ns, const char *name, char *text, size_t size);
 ssize_t sysctl_write(int ns, const char *name, const void *data, size_t len);
@@ -79,7 +82,7 @@ int mode_of(int ns);
 int child_mode_of(int ns);
 int choose_for_children(int ns, enum mode mode);
 
-/* Sockets, made by a task in @ns */
+/* Sockets, created by a task in @ns */
 int sock_in(int ns, int type);
 int bind_to(int sock, unsigned int cid, unsigned int port);
 int bind_in(int ns, unsigned int cid, unsigned int port);
@@ -93,18 +96,18 @@ int pair_with_buffers(struct pair *pair, int ns, int type, unsigned long long si
 int set_buffer_size(int sock, unsigned long long size);
 long long port_of(int sock);
 
-/* Data: is it all there, in order, both ways at once? */
+/* Data in both directions at the same time: 0 if all arrives in order */
 int exchange(int a, int b, size_t bytes);
 int talk(int a, int b);
 bool quiet(int sock);
 bool at_end(int sock);
 
-/* VMs: no guest runs, but the CID is taken */
+/* VMs: no guest runs, but the CID is assigned */
 int vm_in(int ns);
 int vm_set_cid(int vm, __u64 cid);
 int vm_with_cid(int ns, __u64 cid);
 
-/* Other tasks: the function's result is the child's exit status */
+/* Other tasks: the return value of @fn is the child's exit status */
 pid_t start(int (*fn)(void *arg), void *arg);
 int finish(pid_t pid);
 int in_a_child(int (*fn)(void *arg), void *arg);
