@@ -85,6 +85,8 @@ void vhost_vsock_cid_exit(void)
  * vhost_vsock_vm_init() - begin with a VM that has no CID
  * @vm: the VM
  * @scope: its scope, which the caller keeps as long as the VM
+ *
+ * Context: any.
  */
 void vhost_vsock_vm_init(struct vhost_vsock_vm *vm, struct net *scope)
 {
@@ -187,8 +189,7 @@ void vhost_vsock_vm_clear_cid(struct vhost_vsock_vm *vm)
  * Context: RCU read-side critical section, to whose end the result may be used.
  * Return: the VM, or NULL.
  */
-__flatten struct vhost_vsock_vm *
-vhost_vsock_vm_find(const struct net *scope, u32 cid)
+struct vhost_vsock_vm *vhost_vsock_vm_find(const struct net *scope, u32 cid)
 {
 	struct vhost_vsock_cid_key key = { .scope = scope, .cid = cid };
 	struct vhost_vsock_cid *entry;

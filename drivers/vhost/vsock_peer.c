@@ -43,6 +43,8 @@
 /**
  * vhost_vsock_peers_init() - initialise the list of a VM without a CID
  * @peers: the list
+ *
+ * Context: any.
  */
 void vhost_vsock_peers_init(struct vhost_vsock_peers *peers)
 {
@@ -80,6 +82,7 @@ int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 	struct virtio_vsock_sock *vvs = vsk->trans;
 	int err = -ENODEV;
 
+	sock_owned_by_me(sk_vsock(vsk));
 	spin_lock_bh(&peers->lock);
 	if (peers->cid && peers->cid == vsk->remote_addr.svm_cid) {
 		hlist_add_head(&vvs->vm_node, &peers->head);
@@ -91,9 +94,10 @@ int vhost_vsock_peer_add(struct vhost_vsock_peers *peers,
 	return err;
 }
 
-/* The list's lock is held. After the last line, the socket may be freed. */
+/* After the last line, the socket may be freed. */
 static void vhost_vsock_peer_unlink(struct virtio_vsock_sock *vvs)
 {
+	lockdep_assert_held(&vvs->vm->lock);
 	hlist_del_init(&vvs->vm_node);
 	/* Pairs with smp_load_acquire() in vhost_vsock_peer_del(). */
 	smp_store_release(&vvs->vm, NULL);

@@ -49,6 +49,7 @@ vhost_vsock_vm_of(const struct vsock_sock *vsk)
 {
 	const struct virtio_vsock_sock *vvs = vsk->trans;
 
+	sock_owned_by_me(sk_vsock(vsk));
 	return READ_ONCE(vvs->vm);
 }
 

@@ -21,20 +21,18 @@
 #include <linux/user_namespace.h>
 #include <net/net_namespace.h>
 
-/**
- * enum vsock_ns_part - parts of AF_VSOCK that only some namespaces need
- * @VSOCK_NS_LOOPBACK: packets on their way, in namespaces that are a scope
- * @VSOCK_NS_SOCKETS: list of sockets, in namespaces that ever had one
- * @VSOCK_NS_PARTS: how many there are
- */
-enum vsock_ns_part {
-	VSOCK_NS_LOOPBACK,
-	VSOCK_NS_SOCKETS,
-	VSOCK_NS_PARTS
-};
+struct vsock_list;
+struct vsock_loopback;
+struct vsock_sock;
+struct vsock_transport;
 
 struct net *vsock_ns_scope(const struct net *net);
-void **vsock_ns_part(const struct net *net, enum vsock_ns_part part);
+struct vsock_loopback **vsock_ns_loopback(const struct net *net);
+struct vsock_list **vsock_ns_list(const struct net *net);
+bool vsock_ns_serves(const struct vsock_transport *transport,
+		     const struct net *scope);
+int vsock_ns_check_transport(const struct vsock_sock *vsk,
+			     const struct vsock_transport *transport);
 u32 vsock_ns_port_from(u32 port);
 u32 vsock_ns_next_port(const struct net *net);
 

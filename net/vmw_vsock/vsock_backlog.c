@@ -113,6 +113,8 @@ int vsock_backlog_rcv(struct sock *sk, struct sk_buff *skb)
 {
 	const struct vsock_transport *transport;
 
+	sock_owned_by_me(sk);
+
 	/* The transport may sleep, and some callers of release_sock() have
 	 * prepared to wait. They check again what they wait for.
 	 */

@@ -46,7 +46,8 @@
  * @scope: the namespace whose CIDs and ports are used here, constant
  * @child: mode of namespaces made by tasks of this one, VSOCK_NS_* bits
  * @next_port: where the search for a free port goes on, 0 before the first
- * @parts: what other parts of AF_VSOCK keep here, NULL or theirs
+ * @loopback: queue of the loopback transport, if this namespace is a scope
+ * @list: sockets of this namespace, NULL until the first one is created
  * @header: the registered sysctls
  * @table: their description; here, as it has to point back to this state
  */
@@ -54,7 +55,8 @@ struct vsock_ns {
 	struct net *scope;
 	unsigned int child;
 	u32 next_port;
-	void *parts[VSOCK_NS_PARTS];
+	struct vsock_loopback *loopback;
+	struct vsock_list *list;
 #ifdef CONFIG_SYSCTL
 	struct ctl_table_header *header;
 	struct ctl_table table[2];
@@ -97,22 +99,75 @@ struct net *vsock_ns_scope(const struct net *net)
 EXPORT_SYMBOL_GPL(vsock_ns_scope);
 
 /**
- * vsock_ns_part() - where a part of AF_VSOCK keeps its state of a namespace
+ * vsock_ns_loopback() - where the loopback transport keeps a namespace's queue
  * @net: a namespace that the caller keeps alive
- * @part: the part
  *
- * One pernet_operations for all: each with memory of its own takes some 900
- * instructions of creating a namespace, most of which never use AF_VSOCK. A
- * part frees what it put there in an .exit of its own, which comes earlier.
+ * Not a pernet_operations with memory of its own, which takes some 900
+ * instructions of creating a namespace. The transport frees the queue in an
+ * .exit of its own, which is called before that of this file.
  *
  * Context: any.
- * Return: the place of a pointer, NULL at first.
+ * Return: the place of a pointer, which is NULL at first.
  */
-void **vsock_ns_part(const struct net *net, enum vsock_ns_part part)
+struct vsock_loopback **vsock_ns_loopback(const struct net *net)
 {
-	return &vsock_ns(net)->parts[part];
+	return &vsock_ns(net)->loopback;
 }
-EXPORT_SYMBOL_GPL(vsock_ns_part);
+EXPORT_SYMBOL_GPL(vsock_ns_loopback);
+
+/**
+ * vsock_ns_list() - where the list of a namespace's sockets is kept
+ * @net: a namespace that the caller keeps alive
+ *
+ * As for vsock_ns_loopback(), the owner of the list frees it.
+ *
+ * Context: any.
+ * Return: the place of a pointer, which is NULL at first.
+ */
+struct vsock_list **vsock_ns_list(const struct net *net)
+{
+	return &vsock_ns(net)->list;
+}
+
+/**
+ * vsock_ns_serves() - test whether a transport serves sockets of a scope
+ * @transport: the transport
+ * @scope: the scope
+ *
+ * A transport that does not keep scopes apart serves the shared one only.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+bool vsock_ns_serves(const struct vsock_transport *transport,
+		     const struct net *scope)
+{
+	return transport->scoped || !vsock_scope_is_local(scope);
+}
+
+/**
+ * vsock_ns_check_transport() - check that a socket may use a transport
+ * @vsk: the socket
+ * @transport: the transport for its remote address, NULL if there is none
+ *
+ * Context: any.
+ * Return: 0, also if there is no transport; else an errno for connect().
+ */
+int vsock_ns_check_transport(const struct vsock_sock *vsk,
+			     const struct vsock_transport *transport)
+{
+	if (!transport || vsock_ns_serves(transport, vsk->scope))
+		return 0;
+
+	switch (vsk->sk.sk_type) {
+	case SOCK_STREAM:
+		return -ENETUNREACH;
+	case SOCK_SEQPACKET:
+		return -ESOCKTNOSUPPORT;
+	default:
+		return -ENODEV;
+	}
+}
 
 /**
  * vsock_ns_port_from() - the first port of the search for a free one
@@ -178,26 +233,28 @@ static void vsock_ns_put_module(const struct vsock_ns *ns)
 
 #ifdef CONFIG_SYSCTL
 /* Fully ordered, so that a child made after it returned 0 finds the value. */
-static int vsock_ns_set_child(struct vsock_ns *ns, unsigned int mode)
+static int vsock_ns_set_child(struct vsock_ns *ns, bool local)
 {
-	unsigned int own = vsock_scope_is_local(ns->scope) ? VSOCK_NS_LOCAL : 0;
-	unsigned int new = mode | VSOCK_NS_DECIDED;
+	bool is_local = vsock_scope_is_local(ns->scope);
+	unsigned int undecided = is_local ? VSOCK_NS_LOCAL : 0;
+	unsigned int decided = VSOCK_NS_DECIDED | (local ? VSOCK_NS_LOCAL : 0);
+	bool pin = local && !is_local;
 	unsigned int old;
 
-	if (mode < own)
+	if (is_local && !local)
 		return -EPERM;
 
-	/* A local namespace has its reference; others need it from the moment
-	 * on in which the value can be seen. Fails while unloading is under
-	 * way, which would forget the choice.
+	/* A local namespace has its reference. A global one needs it before
+	 * "local" can be seen. Fails while the module is being unloaded, which
+	 * would forget the choice.
 	 */
-	if (mode > own && !try_module_get(THIS_MODULE))
+	if (pin && !try_module_get(THIS_MODULE))
 		return -ENODEV;
 
-	old = cmpxchg(&ns->child, own, new);
-	if (mode > own && old != own)
+	old = cmpxchg(&ns->child, undecided, decided);
+	if (pin && old != undecided)
 		module_put(THIS_MODULE);
-	if (old != own && old != new)
+	if (old != undecided && old != decided)
 		return -EBUSY;
 
 	return 0;
@@ -254,9 +311,9 @@ static int vsock_ns_proc_child_mode(const struct ctl_table *table, int write,
 		return ret;
 
 	if (!strcmp(text, "global"))
-		return vsock_ns_set_child(ns, 0);
+		return vsock_ns_set_child(ns, false);
 	if (!strcmp(text, "local"))
-		return vsock_ns_set_child(ns, VSOCK_NS_LOCAL);
+		return vsock_ns_set_child(ns, true);
 	return -EINVAL;
 }
 

@@ -66,6 +66,14 @@ struct vsock_entry {
 	struct vsock_key key;
 };
 
+/* The functions that use a table are __flatten. Without it, gcc 12 shares the
+ * functions of rhashtable.h between the two tables, and they call the hash and
+ * compare functions through pointers. Measured in instructions:
+ *
+ *				__flatten	without
+ *	bind() to a free port	1,110		1,189
+ *	round trip, 1 = base	1.015		1.020
+ */
 static struct kmem_cache *vsock_entry_cache __read_mostly;
 static struct rhashtable vsock_bound_table, vsock_connected_table;
 
@@ -245,6 +253,7 @@ int vsock_insert_bound(struct vsock_sock *vsk, const struct sockaddr_vm *addr)
 	u32 port = addr->svm_port;
 	int err;
 
+	sock_owned_by_me(sk_vsock(vsk));
 	do {
 		if (any)
 			port = vsock_ns_next_port(sock_net(sk_vsock(vsk)));
@@ -270,7 +279,6 @@ void __flatten vsock_remove_bound(struct vsock_sock *vsk)
 					    vsock_bound_params));
 	sock_put(sk_vsock(vsk));
 }
-EXPORT_SYMBOL_GPL(vsock_remove_bound);
 
 /**
  * vsock_set_local_cid() - follow a migration
@@ -281,6 +289,7 @@ EXPORT_SYMBOL_GPL(vsock_remove_bound);
  */
 void vsock_set_local_cid(struct vsock_sock *vsk, u32 cid)
 {
+	sock_owned_by_me(sk_vsock(vsk));
 	vsk->local_addr.svm_cid = cid;
 	WRITE_ONCE(vsk->links.entry->key.local_cid, cid);
 }
@@ -405,7 +414,6 @@ bool vsock_is_connected(const struct vsock_sock *vsk)
 {
 	return test_bit(VSOCK_LINKS_CONNECTED, &vsk->links.flags);
 }
-EXPORT_SYMBOL_GPL(vsock_is_connected);
 
 /**
  * vsock_call_connected() - call a function for a socket while it is connected
@@ -425,7 +433,6 @@ void vsock_call_connected(struct vsock_sock *vsk,
 		fn(sk_vsock(vsk));
 	spin_unlock_bh(&vsk->links.entry->lock);
 }
-EXPORT_SYMBOL_GPL(vsock_call_connected);
 
 /**
  * vsock_find_connected_socket() - find the socket that a packet belongs to

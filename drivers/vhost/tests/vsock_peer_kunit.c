@@ -19,6 +19,7 @@ static struct vsock_sock *build_peer(struct kunit *test)
 	vvs = kunit_kzalloc(test, sizeof(*vvs), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, vvs);
 	refcount_set(&vsk->sk.sk_refcnt, 1);
+	spin_lock_init(&vsk->sk.sk_lock.slock);
 	vsk->remote_addr.svm_cid = CID;
 	vsk->trans = vvs;
 	vvs->vsk = vsk;
@@ -38,10 +39,27 @@ static struct vhost_vsock_peers *build_peers(struct kunit *test)
 	return peers;
 }
 
-static bool is_peer(const struct vhost_vsock_peers *peers,
-		    const struct vsock_sock *vsk)
+static int add_peer(struct vhost_vsock_peers *peers, struct vsock_sock *vsk)
 {
-	return vhost_vsock_vm_of(vsk) == peers;
+	int err;
+
+	spin_lock_bh(&vsk->sk.sk_lock.slock);
+	err = vhost_vsock_peer_add(peers, vsk);
+	spin_unlock_bh(&vsk->sk.sk_lock.slock);
+
+	return err;
+}
+
+static bool is_peer(const struct vhost_vsock_peers *peers,
+		    struct vsock_sock *vsk)
+{
+	bool ret;
+
+	spin_lock_bh(&vsk->sk.sk_lock.slock);
+	ret = vhost_vsock_vm_of(vsk) == peers;
+	spin_unlock_bh(&vsk->sk.sk_lock.slock);
+
+	return ret;
 }
 
 static int resets;
@@ -69,8 +87,8 @@ static void closing_a_vm_resets_its_own_peers(struct kunit *test)
 	struct vsock_sock *of_a = build_peer(test);
 	struct vsock_sock *of_b = build_peer(test);
 
-	KUNIT_ASSERT_EQ(test, vhost_vsock_peer_add(a, of_a), 0);
-	KUNIT_ASSERT_EQ(test, vhost_vsock_peer_add(b, of_b), 0);
+	KUNIT_ASSERT_EQ(test, add_peer(a, of_a), 0);
+	KUNIT_ASSERT_EQ(test, add_peer(b, of_b), 0);
 	close_vm(a);
 	KUNIT_EXPECT_EQ(test, resets, 1);
 	KUNIT_EXPECT_EQ(test, no_peers, 0);
@@ -86,7 +104,7 @@ static void a_closed_vm_takes_no_more_peers(struct kunit *test)
 	struct vsock_sock *vsk = build_peer(test);
 
 	close_vm(peers);
-	KUNIT_EXPECT_EQ(test, vhost_vsock_peer_add(peers, vsk), -ENODEV);
+	KUNIT_EXPECT_EQ(test, add_peer(peers, vsk), -ENODEV);
 	KUNIT_EXPECT_FALSE(test, is_peer(peers, vsk));
 	vhost_vsock_peer_del(vsk);
 }
@@ -96,7 +114,7 @@ static void a_destroyed_peer_is_not_reset(struct kunit *test)
 	struct vhost_vsock_peers *peers = build_peers(test);
 	struct vsock_sock *gone = build_peer(test);
 
-	KUNIT_ASSERT_EQ(test, vhost_vsock_peer_add(peers, gone), 0);
+	KUNIT_ASSERT_EQ(test, add_peer(peers, gone), 0);
 	vhost_vsock_peer_del(gone);
 	vhost_vsock_peer_del(gone);
 	close_vm(peers);
@@ -110,12 +128,12 @@ static void a_vm_that_changes_its_cid_takes_peers_by_the_new_one(struct kunit *t
 	struct vsock_sock *new = build_peer(test);
 
 	new->remote_addr.svm_cid = CID + 1;
-	KUNIT_ASSERT_EQ(test, vhost_vsock_peer_add(peers, old), 0);
+	KUNIT_ASSERT_EQ(test, add_peer(peers, old), 0);
 	close_vm(peers);
 	vhost_vsock_peers_open(peers, CID + 1);
 	KUNIT_EXPECT_FALSE(test, is_peer(peers, old));
-	KUNIT_EXPECT_EQ(test, vhost_vsock_peer_add(peers, late), -ENODEV);
-	KUNIT_EXPECT_EQ(test, vhost_vsock_peer_add(peers, new), 0);
+	KUNIT_EXPECT_EQ(test, add_peer(peers, late), -ENODEV);
+	KUNIT_EXPECT_EQ(test, add_peer(peers, new), 0);
 	vhost_vsock_peer_del(new);
 }
 
@@ -125,7 +143,7 @@ static void a_peer_without_references_is_removed_without_a_reset(struct kunit *t
 	struct vhost_vsock_peers *peers = build_peers(test);
 	struct vsock_sock *dying = build_peer(test);
 
-	KUNIT_ASSERT_EQ(test, vhost_vsock_peer_add(peers, dying), 0);
+	KUNIT_ASSERT_EQ(test, add_peer(peers, dying), 0);
 	refcount_set(&dying->sk.sk_refcnt, 0);
 	close_vm(peers);
 	KUNIT_EXPECT_EQ(test, resets, 0);
@@ -139,9 +157,7 @@ static void all_of_many_peers_are_reset(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 100; i++)
-		KUNIT_ASSERT_EQ(test,
-				vhost_vsock_peer_add(peers, build_peer(test)),
-				0);
+		KUNIT_ASSERT_EQ(test, add_peer(peers, build_peer(test)), 0);
 	close_vm(peers);
 	KUNIT_EXPECT_EQ(test, resets, 100);
 	KUNIT_EXPECT_EQ(test, no_peers, 0);

@@ -203,12 +203,24 @@ static struct vsock_sock *build_peer(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vsk);
 	KUNIT_ASSERT_NOT_NULL(test, vvs);
 	refcount_set(&vsk->sk.sk_refcnt, 1);
+	spin_lock_init(&vsk->sk.sk_lock.slock);
 	refcount_set(&vsk->sk.sk_wmem_alloc, 2); /* sk_free() does not free it */
 	vsk->remote_addr.svm_cid = CID;
 	vsk->trans = vvs;
 	vvs->vsk = vsk;
 
 	return vsk;
+}
+
+static int add_peer(struct race_vm *vm, struct vsock_sock *vsk)
+{
+	int err;
+
+	spin_lock_bh(&vsk->sk.sk_lock.slock);
+	err = vhost_vsock_peer_add(&vm->peers, vsk);
+	spin_unlock_bh(&vsk->sk.sk_lock.slock);
+
+	return err;
 }
 
 /* As soon as the last reference is gone. If the VM's side drops that, it ends
@@ -233,7 +245,7 @@ static void add_late_peers(struct race *race)
 	for (i = PEERS / 2; i < PEERS; i++) {
 		rcu_read_lock();
 		vm = rcu_dereference(race->vm);
-		if (vm && !vhost_vsock_peer_add(&vm->peers, race->vsks[i]))
+		if (vm && !add_peer(vm, race->vsks[i]))
 			race->found++;
 		rcu_read_unlock();
 	}
@@ -277,8 +289,7 @@ static void build_round(struct kunit *test, struct race *race)
 	for (i = 0; i < PEERS; i++)
 		race->vsks[i] = build_peer(test);
 	for (i = 0; i < PEERS / 2; i++)
-		KUNIT_EXPECT_EQ(test, vhost_vsock_peer_add(&vm->peers,
-							   race->vsks[i]), 0);
+		KUNIT_EXPECT_EQ(test, add_peer(vm, race->vsks[i]), 0);
 	rcu_assign_pointer(race->vm, vm);
 }
 

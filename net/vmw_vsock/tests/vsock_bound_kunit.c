@@ -131,7 +131,7 @@ static void bound_sockets_are_referenced_once(struct kunit *test)
 
 	vsock_addr_init(&addr, ANY, PORT);
 	EXPECT_REFS(test, vsk, 1);
-	KUNIT_ASSERT_EQ(test, vsock_insert_bound(vsk, &addr), 0);
+	KUNIT_ASSERT_EQ(test, bind_to(vsk, ANY, PORT), 0);
 	EXPECT_REFS(test, vsk, 2);
 	sk = vsock_find_bound_socket(scope, &addr);
 	KUNIT_ASSERT_PTR_EQ(test, sk, sk_vsock(vsk));

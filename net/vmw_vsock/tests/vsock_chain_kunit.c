@@ -93,6 +93,7 @@ static void build_chain_socket(struct kunit *test, struct chain *chain,
 			       struct vsock_sock *vsk)
 {
 	refcount_set(&vsk->sk.sk_refcnt, 1);
+	spin_lock_init(&vsk->sk.sk_lock.slock);
 	sock_net_set(sk_vsock(vsk), &init_net);
 	vsk->scope = chain->scope;
 	KUNIT_ASSERT_EQ(test, chain_add(vsk, GFP_KERNEL), 0);
@@ -168,10 +169,14 @@ static void run_chain(struct kunit *test, struct chain *chain,
 static int chain_bind(struct vsock_sock *vsk, u32 cid, u32 port)
 {
 	struct sockaddr_vm addr;
+	int err;
 
 	vsock_addr_init(&addr, cid, port);
+	spin_lock_bh(&vsk->sk.sk_lock.slock);
+	err = chain_insert_bound(vsk, &addr);
+	spin_unlock_bh(&vsk->sk.sk_lock.slock);
 
-	return chain_insert_bound(vsk, &addr);
+	return err;
 }
 
 static struct sock *find_bound_there(struct chain *chain)

@@ -26,7 +26,7 @@ static void drop_socket(void *data)
 
 	vsock_remove_bound(vsk);
 	vsock_remove_connected(vsk);
-	vsock_dump_del(vsk);
+	vsock_list_del(vsk);
 	vsock_table_del(vsk);
 }
 
@@ -36,6 +36,7 @@ struct vsock_sock *build_socket(struct kunit *test, struct net *scope)
 
 	KUNIT_ASSERT_NOT_NULL(test, vsk);
 	refcount_set(&vsk->sk.sk_refcnt, 1);
+	spin_lock_init(&vsk->sk.sk_lock.slock);
 	sock_net_set(sk_vsock(vsk), &init_net);
 	vsk->sk.sk_socket = ERR_PTR(-EBADF); /* it is only looked whether there is one */
 	INIT_LIST_HEAD(&vsk->node.list);
@@ -43,7 +44,7 @@ struct vsock_sock *build_socket(struct kunit *test, struct net *scope)
 	vsock_addr_init(&vsk->remote_addr, VMADDR_CID_ANY, VMADDR_PORT_ANY);
 	vsk->scope = scope;
 	KUNIT_ASSERT_EQ(test, vsock_table_add(vsk, GFP_KERNEL), 0);
-	KUNIT_ASSERT_EQ(test, vsock_dump_prepare(vsk, GFP_KERNEL), 0);
+	KUNIT_ASSERT_EQ(test, vsock_list_prepare(vsk, GFP_KERNEL), 0);
 	KUNIT_ASSERT_EQ(test,
 			kunit_add_action_or_reset(test, drop_socket, vsk), 0);
 
@@ -66,10 +67,14 @@ struct vsock_sock *build_peer_of(struct kunit *test, struct net *scope,
 int bind_to(struct vsock_sock *vsk, u32 cid, u32 port)
 {
 	struct sockaddr_vm addr;
+	int err;
 
 	vsock_addr_init(&addr, cid, port);
+	spin_lock_bh(&vsk->sk.sk_lock.slock);
+	err = vsock_insert_bound(vsk, &addr);
+	spin_unlock_bh(&vsk->sk.sk_lock.slock);
 
-	return vsock_insert_bound(vsk, &addr);
+	return err;
 }
 
 static struct vsock_sock *without_reference(struct sock *sk)

@@ -228,8 +228,8 @@ static int churn_list(void *data)
 	struct race *race = data;
 
 	while (!kthread_should_stop()) {
-		vsock_dump_add(race->rival);
-		vsock_dump_del(race->rival);
+		vsock_list_add(race->rival);
+		vsock_list_del(race->rival);
 		race->found++;
 		cond_resched();
 	}
@@ -258,15 +258,15 @@ static void a_dump_counts_right_while_sockets_come_and_go(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, cursor);
 	build_pool(test, race);
 	for (i = 0; i < POOL; i++)
-		vsock_dump_add(race->vsks[i]);
+		vsock_list_add(race->vsks[i]);
 	race->rival = build_socket(test, race->scope);
 	task = start(test, churn_list, race);
 	for (i = 0; i < ROUNDS; i++) {
 		race->wrong = 0;
-		vsock_dump_start(cursor, &init_net);
-		KUNIT_EXPECT_EQ(test, vsock_dump_next(cursor, &init_net,
+		vsock_list_start(cursor, &init_net);
+		KUNIT_EXPECT_EQ(test, vsock_list_next(cursor, &init_net,
 						      count_pool, race), 0);
-		vsock_dump_stop(cursor, &init_net);
+		vsock_list_stop(cursor, &init_net);
 		KUNIT_EXPECT_EQ(test, race->wrong, POOL);
 		cond_resched();
 	}

@@ -2,15 +2,15 @@
 /*
  * All AF_VSOCK sockets of a network namespace, in order
  */
-#ifndef _NET_VSOCK_DUMP_H
-#define _NET_VSOCK_DUMP_H
+#ifndef _NET_VSOCK_LIST_H
+#define _NET_VSOCK_LIST_H
 
 #include <linux/list.h>
 #include <linux/types.h>
 
 struct net;
 struct sock;
-struct vsock_dump_net;
+struct vsock_list;
 struct vsock_sock;
 struct vsock_transport;
 
@@ -22,22 +22,22 @@ struct vsock_transport;
  */
 struct vsock_node {
 	struct list_head list;
-	struct vsock_dump_net *owner;
+	struct vsock_list *owner;
 };
 
-int vsock_dump_register(void);
-void vsock_dump_unregister(void);
+int vsock_list_register(void);
+void vsock_list_unregister(void);
 
-int vsock_dump_prepare(struct vsock_sock *vsk, gfp_t gfp);
-void vsock_dump_add(struct vsock_sock *vsk);
-void vsock_dump_del(struct vsock_sock *vsk);
+int vsock_list_prepare(struct vsock_sock *vsk, gfp_t gfp);
+void vsock_list_add(struct vsock_sock *vsk);
+void vsock_list_del(struct vsock_sock *vsk);
 
-void vsock_dump_start(struct vsock_node *cursor, const struct net *net);
-int vsock_dump_next(struct vsock_node *cursor, const struct net *net,
+void vsock_list_start(struct vsock_node *cursor, const struct net *net);
+int vsock_list_next(struct vsock_node *cursor, const struct net *net,
 		    int (*fn)(struct sock *sk, void *arg), void *arg);
-void vsock_dump_stop(struct vsock_node *cursor, const struct net *net);
+void vsock_list_stop(struct vsock_node *cursor, const struct net *net);
 
 void vsock_for_each_socket(const struct vsock_transport *transport,
 			   int (*fn)(struct sock *sk, void *arg), void *arg);
 
-#endif /* _NET_VSOCK_DUMP_H */
+#endif /* _NET_VSOCK_LIST_H */

@@ -54,7 +54,7 @@ static struct vsock_sock **build_list(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vsks);
 	for (i = 0; i < SOCKETS; i++) {
 		vsks[i] = build_socket(test, scope);
-		vsock_dump_add(vsks[i]);
+		vsock_list_add(vsks[i]);
 	}
 
 	return vsks;
@@ -66,12 +66,12 @@ static void a_dump_shows_each_socket_once_in_order(struct kunit *test)
 	struct dump *dump = build_dump(test, vsks);
 	int i;
 
-	vsock_dump_start(&dump->cursor, &init_net);
-	KUNIT_EXPECT_EQ(test, vsock_dump_next(&dump->cursor, &init_net, see,
+	vsock_list_start(&dump->cursor, &init_net);
+	KUNIT_EXPECT_EQ(test, vsock_list_next(&dump->cursor, &init_net, see,
 					      dump), 0);
-	KUNIT_EXPECT_EQ(test, vsock_dump_next(&dump->cursor, &init_net, see,
+	KUNIT_EXPECT_EQ(test, vsock_list_next(&dump->cursor, &init_net, see,
 					      dump), 0);
-	vsock_dump_stop(&dump->cursor, &init_net);
+	vsock_list_stop(&dump->cursor, &init_net);
 
 	KUNIT_EXPECT_EQ(test, dump->count, SOCKETS);
 	for (i = 0; i < SOCKETS; i++)
@@ -84,18 +84,18 @@ static void a_dump_goes_on_where_it_paused(struct kunit *test)
 	struct dump *dump = build_dump(test, vsks);
 	int i;
 
-	vsock_dump_start(&dump->cursor, &init_net);
+	vsock_list_start(&dump->cursor, &init_net);
 	for (dump->pause_after = 1; dump->pause_after < SOCKETS;
 	     dump->pause_after++) {
 		KUNIT_EXPECT_EQ(test,
-				vsock_dump_next(&dump->cursor, &init_net, see,
+				vsock_list_next(&dump->cursor, &init_net, see,
 						dump), -EMSGSIZE);
 		KUNIT_EXPECT_EQ(test, dump->count, dump->pause_after);
 	}
 	dump->pause_after = 0;
-	KUNIT_EXPECT_EQ(test, vsock_dump_next(&dump->cursor, &init_net, see,
+	KUNIT_EXPECT_EQ(test, vsock_list_next(&dump->cursor, &init_net, see,
 					      dump), 0);
-	vsock_dump_stop(&dump->cursor, &init_net);
+	vsock_list_stop(&dump->cursor, &init_net);
 
 	for (i = 0; i < SOCKETS; i++)
 		KUNIT_EXPECT_EQ(test, dump->seen[i], 1);
@@ -109,16 +109,16 @@ static void what_comes_and_goes_disturbs_no_dump(struct kunit *test)
 	int i;
 
 	dump->pause_after = 4;
-	vsock_dump_start(&dump->cursor, &init_net);
-	vsock_dump_next(&dump->cursor, &init_net, see, dump);
-	vsock_dump_del(vsks[3]);
-	vsock_dump_del(vsks[4]);
-	vsock_dump_del(vsks[8]);
-	vsock_dump_add(build_socket(test, vsks[0]->scope));
+	vsock_list_start(&dump->cursor, &init_net);
+	vsock_list_next(&dump->cursor, &init_net, see, dump);
+	vsock_list_del(vsks[3]);
+	vsock_list_del(vsks[4]);
+	vsock_list_del(vsks[8]);
+	vsock_list_add(build_socket(test, vsks[0]->scope));
 	dump->pause_after = 0;
-	KUNIT_EXPECT_EQ(test, vsock_dump_next(&dump->cursor, &init_net, see,
+	KUNIT_EXPECT_EQ(test, vsock_list_next(&dump->cursor, &init_net, see,
 					      dump), 0);
-	vsock_dump_stop(&dump->cursor, &init_net);
+	vsock_list_stop(&dump->cursor, &init_net);
 
 	for (i = 0; i < SOCKETS; i++)
 		KUNIT_EXPECT_EQ(test, dump->seen[i], i != 4 && i != 8);
@@ -130,18 +130,18 @@ static void dumps_pass_each_other(struct kunit *test)
 	struct dump *a = build_dump(test, vsks), *b = build_dump(test, vsks);
 	int i;
 
-	vsock_dump_start(&a->cursor, &init_net);
+	vsock_list_start(&a->cursor, &init_net);
 	a->pause_after = 5;
-	vsock_dump_next(&a->cursor, &init_net, see, a);
-	vsock_dump_start(&b->cursor, &init_net);
+	vsock_list_next(&a->cursor, &init_net, see, a);
+	vsock_list_start(&b->cursor, &init_net);
 	b->pause_after = 7;
-	vsock_dump_next(&b->cursor, &init_net, see, b);
+	vsock_list_next(&b->cursor, &init_net, see, b);
 	a->pause_after = 0;
 	b->pause_after = 0;
-	vsock_dump_next(&a->cursor, &init_net, see, a);
-	vsock_dump_stop(&a->cursor, &init_net);
-	vsock_dump_next(&b->cursor, &init_net, see, b);
-	vsock_dump_stop(&b->cursor, &init_net);
+	vsock_list_next(&a->cursor, &init_net, see, a);
+	vsock_list_stop(&a->cursor, &init_net);
+	vsock_list_next(&b->cursor, &init_net, see, b);
+	vsock_list_stop(&b->cursor, &init_net);
 
 	for (i = 0; i < SOCKETS; i++) {
 		KUNIT_EXPECT_EQ(test, a->seen[i], 1);
@@ -160,9 +160,9 @@ static void sockets_without_a_file_are_shown_while_connected(struct kunit *test)
 	vsock_addr_init(&vsks[6]->remote_addr, 3, 1);
 	KUNIT_ASSERT_EQ(test, vsock_insert_connected(vsks[6]), 0);
 
-	vsock_dump_start(&dump->cursor, &init_net);
-	vsock_dump_next(&dump->cursor, &init_net, see, dump);
-	vsock_dump_stop(&dump->cursor, &init_net);
+	vsock_list_start(&dump->cursor, &init_net);
+	vsock_list_next(&dump->cursor, &init_net, see, dump);
+	vsock_list_stop(&dump->cursor, &init_net);
 
 	KUNIT_EXPECT_EQ(test, dump->seen[2], 0);
 	KUNIT_EXPECT_EQ(test, dump->seen[6], 1);
@@ -173,12 +173,12 @@ static void a_socket_leaves_its_list_once(struct kunit *test)
 {
 	struct vsock_sock *vsk = build_socket(test, build_scope(test));
 
-	vsock_dump_del(vsk);
-	vsock_dump_add(vsk);
+	vsock_list_del(vsk);
+	vsock_list_add(vsk);
 	KUNIT_EXPECT_FALSE(test, list_empty(&vsk->node.list));
-	vsock_dump_del(vsk);
+	vsock_list_del(vsk);
 	KUNIT_EXPECT_TRUE(test, list_empty(&vsk->node.list));
-	vsock_dump_del(vsk);
+	vsock_list_del(vsk);
 }
 
 static int calls;
@@ -201,7 +201,7 @@ static void a_transport_calls_its_connected_sockets(struct kunit *test)
 		vsk = i % 2 ? build_socket(test, scope) :
 			      build_peer_of(test, scope, 1, 3, i);
 		vsk->transport = i < 6 ? &mine : &other;
-		vsock_dump_add(vsk);
+		vsock_list_add(vsk);
 	}
 	vsock_for_each_connected_socket(&mine, count_call);
 	KUNIT_EXPECT_EQ(test, calls, 3);
@@ -221,14 +221,14 @@ static void a_transport_calls_all_of_many(struct kunit *test)
 	for (i = 0; i < 1000; i++) {
 		vsk = build_peer_of(test, scope, 1, 3, i);
 		vsk->transport = &mine;
-		vsock_dump_add(vsk);
+		vsock_list_add(vsk);
 	}
 	calls = 0;
 	vsock_for_each_connected_socket(&mine, count_call);
 	KUNIT_EXPECT_EQ(test, calls, 1000);
 }
 
-static struct kunit_case vsock_dump_cases[] = {
+static struct kunit_case vsock_list_cases[] = {
 	KUNIT_CASE(a_dump_shows_each_socket_once_in_order),
 	KUNIT_CASE(a_dump_goes_on_where_it_paused),
 	KUNIT_CASE(what_comes_and_goes_disturbs_no_dump),
@@ -240,9 +240,9 @@ static struct kunit_case vsock_dump_cases[] = {
 	{}
 };
 
-static struct kunit_suite vsock_dump_suite = {
-	.name = "vsock_dump",
-	.test_cases = vsock_dump_cases,
+static struct kunit_suite vsock_list_suite = {
+	.name = "vsock_list",
+	.test_cases = vsock_list_cases,
 };
 
-kunit_test_suite(vsock_dump_suite);
+kunit_test_suite(vsock_list_suite);
