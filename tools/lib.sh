@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2034 # the places are for those who source this
-# Sourced by every script of the repo: names of places, messages, one way to end.
+# shellcheck shell=bash disable=SC2034 # the variables are for the scripts that source this file
+# Sourced by every script of the repo: directories, messages, options and locks.
 
 TOP=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 DEFAULT_K=6.12
@@ -11,22 +11,22 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/vsock-netns
 REFERENCES="7.3"	# kernels that have the feature: run with STOCK=1, never patched
 export K
 
-# note TEXT...: progress, on stderr, so that stdout stays for results.
+# note TEXT...: prints progress to stderr; stdout is for results.
 note() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
-# die TEXT...: the one line that names cause and remedy.
+# die TEXT...: prints an error and exits. TEXT says what failed, on what object, and the remedy.
 die() { printf '%s: error: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# leash COMMAND...: it ends when this script does, however that ends.
+# leash COMMAND...: runs COMMAND so that it is killed when this script exits, even by a signal.
 leash() { setpriv --pdeathsig TERM -- "$@"; }
 
-# bases: the kernels that have patches here, and the references that are only run.
+# bases: prints the kernels that have patches here.
 bases() { (cd "$TOP/patches" && printf '%s\n' */) 2>/dev/null | tr -d / ; }
 
-# is_base: K has patches here.
+# is_base: true if K has patches here.
 is_base() { [ -d "$TOP/patches/$K" ]; }
 
-# need_k: ends where K is neither a base nor, with STOCK=1, a version to look for.
+# need_k: exits unless K is a base or, with STOCK=1, a kernel version.
 need_k() {
 	local known
 	known=$(bases | tr '\n' ' ')
@@ -34,8 +34,8 @@ need_k() {
 		die "unknown kernel K=$K: known are K=${known:-(no patches here) }and, with STOCK=1, K=$REFERENCES"
 }
 
-# kernel_dir: where the kernel to be run lies, boot/ and lib/modules/: KERNEL names one of tools/vm/kernel, UNPATCHED=1
-# that of the base; without KERNEL it is the stock one.
+# kernel_dir: prints the directory with boot/ and lib/modules/ of the kernel to run: the kernel KERNEL of tools/vm/kernel,
+# with UNPATCHED=1 built from the base, or without KERNEL the stock kernel.
 kernel_dir() {
 	local dir=$OUT/stock
 	[ -z "${KERNEL:-}" ] || dir=$OUT/kernel-$KERNEL
@@ -43,14 +43,14 @@ kernel_dir() {
 	echo "$dir"
 }
 
-# own_modules: those that lie beside the kernel are used, not ours on top of a stock kernel.
+# own_modules: true if the kernel is run with the modules that came with it, instead of build/K/modules.
 own_modules() { [ "${STOCK:-}" = 1 ] || [ -n "${KERNEL:-}" ]; }
 
 # usage: prints the comment at the head of the script, from its second paragraph on.
 usage() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
-# scratch: a directory of this run alone, build/K/tmp.SCRIPT.PID, in TMP. The script
-# removes it when it ends; what killed ones left goes here.
+# scratch: creates the directory build/K/tmp.SCRIPT.PID for this run and sets TMP. The caller
+# removes it at exit. Directories of runs that were killed are removed here.
 scratch() {
 	local d
 	mkdir -p "$OUT" || die "cannot write to $OUT: check its owner and the free space"
@@ -61,9 +61,9 @@ scratch() {
 	mkdir "$TMP" || die "cannot write to $OUT: check its owner and the free space"
 }
 
-# lock NAME: one at a time in this checkout; released when the script ends.
+# lock NAME: takes the lock NAME of this checkout, and waits for it. Released at exit.
 lock() {
-	mkdir -p "$BUILD" || die "cannot make $BUILD: check its owner and the free space"
+	mkdir -p "$BUILD" || die "cannot create $BUILD: check its owner and the free space"
 	exec {LOCK_FD}>"$BUILD/.lock.$1"
 	flock -n "$LOCK_FD" && return
 	note "waiting for another run ($1)"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by the runs that consist of others, .ci/run and tools/nightly: each step
-# is a command with a time that it may take, and what all of them counted is added
-# up: their last summary, or else their lines "ok" and "not ok", or else the step
-# as one test.
+# Sourced by .ci/run and tools/nightly, which run other checks as steps. Each step is
+# a command with a time limit. The results of all steps are added up: of each step its
+# last summary, or else its lines "ok" and "not ok", or else the step as one test.
 
 PASSED=0 FAILED=0 SKIPPED=0
 SUM='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
@@ -12,8 +11,8 @@ STEP=
 trap 'rm -f "$LOG"; [ -z "$STEP" ] || kill "$STEP" 2>/dev/null' EXIT
 trap 'exit 130' INT TERM HUP
 
-# count NAME STATUS: adds what the step counted. One that failed without a failed
-# test, or ran no test, is a failure of its own.
+# count NAME STATUS: adds the results of the step. A step that failed without a failed
+# test, or ran no test, counts as one failure.
 count() {
 	local line ok=0 bad=0
 	line=$(grep -E "$SUM" "$LOG" | tail -n 1) || true
@@ -29,8 +28,8 @@ count() {
 	PASSED=$((PASSED + ok)) FAILED=$((FAILED + bad))
 }
 
-# step NAME SECONDS COMMAND... In the background, as a signal is heard at once only while
-# nothing runs before it; what runs there ends when its parent does.
+# step NAME SECONDS COMMAND...: runs in the background, because bash runs a trap only when
+# its foreground command has ended. The command is killed when its parent exits.
 step() {
 	local name=$1 limit=$2 rc=0 began=$SECONDS
 	shift 2
@@ -47,7 +46,7 @@ step() {
 	count "$name" "$rc"
 }
 
-# summary: the last line; false if anything failed.
+# summary: prints the last line; false if anything failed.
 summary() {
 	local line="$PASSED passed, $FAILED failed"
 	[ "$SKIPPED" = 0 ] || line+=", $SKIPPED skipped"

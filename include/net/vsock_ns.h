@@ -41,7 +41,7 @@ void vsock_ns_unregister(void);
 
 /**
  * vsock_scope_is_local() - tell a local namespace's scope from the shared one
- * @scope: what vsock_ns_scope() returned
+ * @scope: a scope, as vsock_ns_scope() returns it
  *
  * Context: any.
  * Return: true if @scope belongs to one local namespace, false if it is the

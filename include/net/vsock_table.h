@@ -18,8 +18,8 @@ struct vsock_sock;
 struct vsock_transport;
 
 /**
- * struct vsock_links - what ties a socket to the tables
- * @entry: what stands for the socket in the tables
+ * struct vsock_links - the tables' state in a socket
+ * @entry: the socket's entry in the tables
  * @flags: which of them it is in
  */
 struct vsock_links {

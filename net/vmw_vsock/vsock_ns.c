@@ -42,7 +42,7 @@
 #define VSOCK_NS_TEXT_MAX	sizeof("global\n")
 
 /**
- * struct vsock_ns - what AF_VSOCK keeps for each network namespace
+ * struct vsock_ns - the state of AF_VSOCK in a network namespace
  * @scope: the namespace whose CIDs and ports are used here, constant
  * @child: mode of namespaces made by tasks of this one, VSOCK_NS_* bits
  * @next_port: where the search for a free port goes on, 0 before the first

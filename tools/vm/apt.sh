@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# A private apt state per Debian release, under build/apt: lists, cache and dpkg
-# status of its own. Only the mirror, its key, proxy and login are the machine's.
+# Keeps a private apt state per Debian release under build/apt, with its own lists,
+# cache and dpkg status. Mirror, key, proxy and login are copied from the machine.
 
-# room DIR MB WHAT: ends where there is less. Asked beforehand, as apt may hang on a full disk.
+# room DIR MB WHAT: exits if DIR has less free space. Called before a download, because apt may hang on a full disk.
 room() {
 	local free on
 	read -r free on < <(df -Pm "$1" | awk 'NR == 2 { print $4, $6 }')
-	[ "$free" -ge "$2" ] || die "no room for $3: it takes $2 MB in $1, $free MB are free on $on; make room there and run again"
+	[ "$free" -ge "$2" ] || die "no room for $3: $1 needs $2 MB, $free MB are free on $on; free some space and run again"
 }
 
-# The releases in which kernels are looked for, the machine's own first.
+# releases: prints the releases to search for kernels, the machine's own first.
 releases() {
 	local own
 	# shellcheck source=/dev/null
@@ -22,7 +22,7 @@ releases() {
 	esac
 }
 
-# entries: the machine's apt sources as "suites|uri|components|options".
+# entries: prints the machine's apt sources as "suites|uri|components|options".
 entries() {
 	local f
 	for f in /etc/apt/sources.list.d/*.sources; do
@@ -34,7 +34,7 @@ entries() {
 	return 0
 }
 
-# An inline key has a blank line as " .": only a file name or fingerprint is taken over.
+# An inline key has a blank line as " .": copy only a file name or a fingerprint.
 deb822_entries() {
 	awk '
 	function flush(  n, i, u) {
@@ -57,8 +57,8 @@ oneline_entries() {
 	sed -nE 's/[[:space:]]*#.*//; s/^deb[[:space:]]+(\[([^]]*)\][[:space:]]+)?([^[:space:]]+)[[:space:]]+([^[:space:]]+)[[:space:]]*(.*)$/\4|\3|\5|\2/p'
 }
 
-# archive SUITE: URI and options of the entry of Debian's archive for SUITE. Others
-# use Debian's suite names too, so one that names Debian's own key comes first.
+# archive SUITE: prints URI and options of the entry of Debian's archive for SUITE. Other archives
+# use Debian's suite names, too, so prefer an entry with Debian's own key.
 archive() {
 	entries | awk -F'|' -v want="$1" '
 	$2 !~ /^cdrom:/ && (" " $3 " ") ~ / main / && (" " $1 " ") ~ (" (" want ") ") {
@@ -70,7 +70,7 @@ archive() {
 	END { if (best) print best; else exit 1 }'
 }
 
-# write_sources RELEASE: the private sources.list.
+# write_sources RELEASE: writes the private sources.list.
 write_sources() {
 	local own uri opt suite
 	own=$(releases) own=${own%% *}
@@ -84,9 +84,9 @@ write_sources() {
 	fi
 }
 
-# apt_state RELEASE: makes the private state and prints the path of its configuration.
-# Hooks of the machine (clean-up scripts and the like) must not run for it, so its
-# apt.conf is not read; what it says about how to reach the mirror is copied.
+# apt_state RELEASE: creates the private state and prints the path of its configuration.
+# The machine's apt.conf is not read, because its hooks must not run here; only its
+# settings for the connection to the mirror are copied.
 apt_state() {
 	local d=$BUILD/apt/$1
 	mkdir -p "$d/lists/partial" "$d/parts" "$d/cache/archives/partial" || die "cannot write to $d: check its owner and the free space"
@@ -106,7 +106,7 @@ apt_state() {
 	echo "$d/apt.conf"
 }
 
-# apt_update RELEASE: fetches the lists; fails where it cannot.
+# apt_update RELEASE: fetches the package lists; false on failure.
 apt_update() {
 	local d=$BUILD/apt/$1 conf
 	conf=$(apt_state "$1") || exit 1
@@ -115,10 +115,10 @@ apt_update() {
 	APT_CONFIG=$conf timeout 600 apt-get update >"$d/log" 2>&1
 }
 
-# apt_why RELEASE: the first thing that apt said went wrong.
+# apt_why RELEASE: prints the first error of apt.
 apt_why() { sed -n 's/^[EW]: //p' "$BUILD/apt/$1/log" | head -1 | cut -c1-160; }
 
-# apt_table RELEASE: "name version arch path size sha256 depends..." of all kernel packages of K.
+# apt_table RELEASE: prints "name version arch path size sha256 depends..." of all kernel packages of K.
 apt_table() {
 	local conf files
 	conf=$(apt_state "$1") || exit 1

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# A kernel tree of the user's own in the place of Debian's packages. Sourced by fetch.
+# Uses a kernel tree of the user instead of Debian's packages. Sourced by fetch.
 
-# ksrc_version: as its Makefile says.
+# ksrc_version: prints the version in its Makefile.
 ksrc_version() {
 	awk -F' *= *' '/^(VERSION|PATCHLEVEL|SUBLEVEL) *=/ { v[$1] = $2 }
 	END { print v["VERSION"] "." v["PATCHLEVEL"] "." v["SUBLEVEL"] }' "$KSRC/Makefile"
@@ -10,7 +10,7 @@ ksrc_version() {
 
 ksrc_check() {
 	if [ ! -f "$KSRC/net/vmw_vsock/af_vsock.c" ] || ! grep -qs '^PATCHLEVEL' "$KSRC/Makefile"; then
-		die "KSRC=$KSRC is no kernel source tree: give the top of one"
+		die "KSRC=$KSRC is not a kernel source tree: give its top directory"
 	fi
 	if [ "${STOCK:-}" != 1 ] && grep -rqs ns_mode "$KSRC/net/vmw_vsock"; then
 		die "KSRC=$KSRC has vsock namespaces already: use a tree without them, or STOCK=1 to run it as it is"
@@ -24,7 +24,7 @@ ksrc_built() {
 	done
 }
 
-# Built in, the stock family cannot be replaced by modules.
+# A family that is built in cannot be replaced by modules.
 ksrc_modular() {
 	local o
 	for o in VSOCKETS VSOCKETS_LOOPBACK VIRTIO_VSOCKETS_COMMON VHOST_VSOCK; do
@@ -33,7 +33,7 @@ ksrc_modular() {
 	done
 }
 
-# ksrc_base: the lines of build/K/base; a rebuilt kernel is another base.
+# ksrc_base: prints the lines of build/K/base. A rebuilt kernel is another base.
 ksrc_base() {
 	printf 'kind: ksrc\nversion: %s\npath: %s\n' "$(ksrc_version)" "$KSRC"
 	if [ -f "$KSRC/Module.symvers" ]; then
@@ -45,7 +45,7 @@ ksrc_base() {
 ksrc_stock() {
 	local rel s=$TMP/stock
 	rel=$(cat "$KSRC/include/config/kernel.release")
-	note "taking image and modules of $KSRC ($rel)"
+	note "copying image and modules from $KSRC ($rel)"
 	mkdir -p "$s/boot" "$s/lib/modules/$rel"
 	cp "$KSRC/arch/x86/boot/bzImage" "$s/boot/vmlinuz-$rel"
 	cp "$KSRC/.config" "$s/boot/config-$rel"
@@ -57,7 +57,7 @@ ksrc_stock() {
 # from_ksrc PART...
 from_ksrc() {
 	local part
-	[ -d "$KSRC" ] || die "KSRC=$KSRC is not there: give the top of a kernel source tree"
+	[ -d "$KSRC" ] || die "KSRC=$KSRC does not exist: give the top directory of a kernel source tree"
 	KSRC=$(realpath -- "$KSRC")
 	ksrc_check
 	ksrc_base >"$TMP/base"

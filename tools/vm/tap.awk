@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
-# Judges the TAP of several programs, passes it on as it comes, and counts.
+# Reads the TAP of several programs, prints it as it is read, and counts the results.
 #
-# Between the programs' own lines stand marks:
+# Marks between the lines of the programs:
 #   #### begin PROGRAM          #### end PROGRAM STATUS
 #   #### feature yes|no         the kernel has modes
-#   #### problem TEXT           something failed that is no test
-#   #### complete               the last one: nothing is missing
+#   #### problem TEXT           a failure that belongs to no test
+#   #### complete               the last mark of a complete run
 #
 # Variables: known, flaky, skips: files of "PROGRAM.TEST" lines, # comments; in skips
 #           also "PROGRAM.*"
-#   expect=1  a kernel's own modules run: tests in known must fail if it has the
-#             feature, tests in flaky may        all=1  every program was asked for
-#   ci=1      a skip is a failure, but for those in skips
-#   whole=1   the mark of the end must come
+#   expect=1  a kernel's own modules run: if it has the feature, tests in known must
+#             fail, and tests in flaky may fail
+#   all=1     every program was to be run
+#   ci=1      a skip is a failure, except for tests in skips
+#   whole=1   the input must end with the mark complete
 #
-# A program passes when its plan is complete, in order and without gaps, and its
-# exit status agrees with it. What is missing of a plan counts as failed.
+# A program passes if its plan is complete, in order and without gaps, and its exit
+# status agrees with the results. Missing results count as failures.
 
 function load(file, into,	line) {
 	while (file != "" && (getline line < file) > 0) {
@@ -30,7 +31,7 @@ function pass() { passed++ }
 
 function fail(what) { failed++; failures = failures "# failed: " what "\n" }
 
-# Whatever a test answers counts once, here.
+# Each result is counted once, here.
 function judge(name, ok) {
 	seen[name] = 1
 	if (expect && feature && (name in KNOWN)) {
@@ -60,7 +61,7 @@ function begin(name) {
 	last = bad = bailed = 0
 }
 
-# finish TROUBLE: closes the current program; TROUBLE says why it is not sound, if known.
+# finish TROUBLE: ends the current program. TROUBLE is the reason for a failure, if known.
 function finish(trouble,	i) {
 	if (program == "") return
 	if (bailed) trouble = "it bailed out"

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A module that is loaded late finds namespaces, and others are made meanwhile.
+ * The module is loaded late: namespaces exist already, and others are created at
+ * the same time.
  *
- * Run by tools/model, which tries every interleaving of:
+ * tools/model checks every interleaving of:
  *
- *	the loader  registers the state: .init for OLD, which is there before
- *	a writer    chooses local in OLD as soon as it finds the sysctl
- *	a maker	    makes a namespace in OLD at any time
+ *	the loader  registers the state: .init for OLD, which exists before
+ *	a writer    chooses local in OLD as soon as its sysctl exists
+ *	a maker	    creates a namespace in OLD at any time
  *
- * The functions named are those of net/vmw_vsock/vsock_ns.c. PARAMETER is what the
- * module parameter says. The loader of the module is a task, and tasks are told
- * apart by their number.
+ * The functions are those of net/vmw_vsock/vsock_ns.c. PARAMETER is the value of the
+ * module parameter. The loader of the module is a task; tasks have numbers.
  *
- * Without a definition this is the code. With FLAG, vsock_ns_register() says "now
- * it registers" to everybody, not which task does: this has to be found.
+ * Without a definition the model is the code as it is. With FLAG, vsock_ns_register()
+ * sets a flag for all tasks instead of the number of its own: a mistake, which must be
+ * found.
  */
 
 #define GLOBAL	0
@@ -32,7 +33,7 @@ bool state[2];		/* has struct vsock_ns, and the sysctls */
 bit mode[2];
 bit child[2];
 byte loader;		/* vsock_ns_loader */
-bool chosen;		/* somebody was told that OLD's children are local */
+bool chosen;		/* a write of local in OLD has succeeded */
 
 /* vsock_ns_init_net(), vsock_ns_born_local() */
 inline init_net(ns, current)
@@ -52,7 +53,7 @@ inline init_net(ns, current)
 	}
 }
 
-/* vsock_ns_register(). The namespaces that others make wait at the semaphore. */
+/* vsock_ns_register(). Tasks that create namespaces wait for the semaphore. */
 proctype registering()
 {
 	bool old;
@@ -64,7 +65,7 @@ proctype registering()
 	if
 	:: there[NEW] ->
 		init_net(NEW, LOADER);
-		/* There before: what the parameter says, whoever its parent is. */
+		/* An existing namespace has the mode of the parameter, not of its parent. */
 		assert(mode[NEW] == PARAMETER)
 	:: else
 	fi;
@@ -90,7 +91,7 @@ proctype maker()
 	if
 	:: listed ->
 		init_net(NEW, MAKER);
-		/* What its parent had chosen holds, even if the loader has not returned. */
+		/* A new namespace has its parent's choice, even before the loader returns. */
 		assert(!before || mode[NEW] == LOCAL)
 	:: else
 	fi;

@@ -2,26 +2,26 @@
 /*
  * child_ns_mode: written once, inherited, and not forgotten by an unload.
  *
- * Run by tools/model, which tries every interleaving of:
+ * tools/model checks every interleaving of:
  *
  *	writers	    tasks of namespace PARENT that write one value or the other
- *	a reader    looks at the sysctl twice (not with NO_READER)
- *	a maker	    makes CHILD in PARENT, enters it, writes there, makes
- *		    GRANDCHILD, and lets both end
+ *	a reader    reads the sysctl twice (not with NO_READER)
+ *	a maker	    creates CHILD in PARENT, enters it, writes there, creates
+ *		    GRANDCHILD, and ends both
  *	an unloader calls delete_module(2)
  *
- * Each step is what the code does without another CPU being able to come between;
- * the functions named are those of net/vmw_vsock/vsock_ns.c. Memory is taken as
- * sequentially consistent: cmpxchg() is fully ordered, and so are the kernel's
- * atomic operations on a module's reference count that return a value.
+ * Each step is atomic for other CPUs in the code, too. The functions are those of
+ * net/vmw_vsock/vsock_ns.c. The model is sequentially consistent: cmpxchg() is
+ * fully ordered, and so are the kernel's atomic operations on a module's reference
+ * count that return a value.
  *
- * Without a definition this is the code. With one of them it is the code with a
- * mistake in it, which has to be found:
+ * Without a definition the model is the code as it is. Each definition adds a
+ * mistake, which must be found:
  *
- *	TWO_WORDS	the lock is one word, taken by a cmpxchg, the mode another
+ *	TWO_WORDS	lock and mode are two words; a cmpxchg takes the lock
  *	MODE_FIRST	the same, but the mode is written before the lock
- *	GET_AFTER	the module is held after the value can be seen, not before
- *	NO_REFERENCE	it is not held at all
+ *	GET_AFTER	the module reference is taken after the value is visible
+ *	NO_REFERENCE	no module reference is taken
  *	NO_OWN_MODE	a local namespace may write global
  */
 
@@ -50,15 +50,15 @@ byte locked[NAMESPACES];	/* 0, or DECIDED and the value */
 byte child[NAMESPACES];		/* vsock_ns.child */
 #endif
 
-/* struct module: MODULE_REF_BASE is the 1, and 0 means that it is going. */
+/* struct module: MODULE_REF_BASE is 1, and 0 means that the module is unloaded. */
 byte references = 1;
-bool registered = true;		/* pernet_operations and the sysctls are there */
-byte handlers;			/* writes under way, and .init of new namespaces */
+bool registered = true;		/* pernet_operations and the sysctls are registered */
+byte handlers;			/* writes in progress, and .init of new namespaces */
 
-/* What was told to those who wrote: 0, or DECIDED and the value. Not in the code. */
+/* The value of a successful write: 0, or DECIDED and the value. Not in the code. */
 byte promised[NAMESPACES];
 
-/* What must hold once somebody was told "ok". */
+/* True if the word has the value of a successful write. */
 #define KEPT(ns, word)	(!promised[ns] || MODE(word) == MODE(promised[ns]))
 
 /* try_module_get(): atomic_inc_not_zero(). */
@@ -75,7 +75,7 @@ inline module_put()
 	d_step { assert(references > 0); references-- }
 }
 
-/* The cmpxchg of vsock_ns_set_child(); the one place where the word changes. */
+/* The cmpxchg of vsock_ns_set_child(), the only place that changes the word. */
 inline compare_and_exchange(ns, mode)
 {
 #if defined(MODE_FIRST)
@@ -142,7 +142,7 @@ inline set_child(ns, mode)
 #endif
 }
 
-/* One write(2) to the file. Unregistering the sysctls waits for those inside. */
+/* One write(2) to the file. Unregistering the sysctls waits for writes in progress. */
 inline write_file(ns, mode)
 {
 	atomic {
@@ -158,13 +158,13 @@ inline write_file(ns, mode)
 			printf("%d writes %d to namespace %d: %d\n", _pid, mode, ns, result);
 			if
 			:: result == OK ->
-				/* Nobody was told "ok" for the other value. */
+				/* No write of the other value succeeded. */
 				assert(!promised[ns] || promised[ns] == (mode | DECIDED));
 				/* A local namespace has no global children. */
 				assert(mode >= own[ns]);
 				promised[ns] = mode | DECIDED
 			:: result == EBUSY ->
-				/* It was the other value that was decided. */
+				/* The other value was decided. */
 				assert(promised[ns] != (mode | DECIDED))
 			:: else
 			fi;
@@ -174,8 +174,8 @@ inline write_file(ns, mode)
 	fi
 }
 
-/* vsock_ns_init_net() of a new namespace, run by a task of @parent. pernet_ops_rwsem
- * keeps unregistering out. What was promised counts from before it begins.
+/* vsock_ns_init_net() of a new namespace, called by a task of @parent. pernet_ops_rwsem
+ * excludes unregistering. Only writes that succeeded before it begins are promised.
  */
 inline make(parent, ns)
 {
@@ -190,7 +190,7 @@ inline make(parent, ns)
 		old = child[parent];		/* vsock_ns_born_local() */
 		d_step {
 			printf("%d makes namespace %d: %d\n", _pid, ns, MODE(old));
-			/* The promise: a child made after the write has the mode. */
+			/* The promise: a child created after the write has the mode. */
 			assert(!before || MODE(old) == MODE(before));
 			/* Children of a local namespace are local. */
 			assert(MODE(old) >= own[parent])
@@ -210,7 +210,7 @@ inline make(parent, ns)
 	fi
 }
 
-/* vsock_ns_exit_net(): the sysctls go first, then the reference. */
+/* vsock_ns_exit_net(): unregisters the sysctls, then puts the reference. */
 inline end(ns)
 {
 	atomic {
@@ -253,7 +253,7 @@ proctype reader()
 		second = child[PARENT];
 		printf("%d reads %d, then %d\n", _pid, MODE(first), MODE(second));
 		assert(!registered || KEPT(PARENT, second));
-		/* Global, as at first, may become local; local stays. */
+		/* The initial global may become local; local stays. */
 		assert(MODE(second) >= MODE(first));
 		first = 0; second = 0
 	}
@@ -299,11 +299,11 @@ proctype unloader()
 	if
 	:: going ->
 		d_step { printf("%d unloads\n", _pid) }
-		/* unregister_pernet_subsys() and the sysctls wait for who is inside. */
+		/* unregister_pernet_subsys() and the sysctls wait for calls in progress. */
 		atomic {
 			handlers == 0;
 			registered = false;
-			/* Nothing that is forgotten now was closed. */
+			/* No state of a local namespace is lost by the unload. */
 			assert(!alive[PARENT] || !MODE(promised[PARENT]));
 			assert(!alive[CHILD] || !(own[CHILD] || MODE(promised[CHILD])));
 			assert(!alive[GRANDCHILD] || !own[GRANDCHILD])
@@ -324,7 +324,7 @@ init {
 	}
 	_nr_pr == 1;
 	atomic {
-		/* As many references as there are local namespaces and choices. */
+		/* One reference for each local namespace and each choice of local. */
 		assert(!registered || references == 1 + MODE(child[PARENT]));
 		end(PARENT)
 	}

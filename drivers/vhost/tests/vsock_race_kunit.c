@@ -26,7 +26,7 @@ struct race_vm {
 };
 
 /**
- * struct race - what the two sides share
+ * struct race - state shared by the two sides
  * @scope: in which the VMs are
  * @constant: VM that is there all the time
  * @vm: VM that is about to be closed

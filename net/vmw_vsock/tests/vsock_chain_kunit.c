@@ -33,8 +33,8 @@ static struct kmem_cache *chain_cache_create(const char *name,
 	return kmem_cache_create("vsock_kunit_entry", size, align, flags, ctor);
 }
 
-/* Those of the kernel are in this file already, and stay as they are. A reader
- * who has seen that an entry is another one lingers before it goes on.
+/* The kernel's headers are included above, so they do not see these macros. A
+ * reader that finds an entry of another socket lingers before it continues.
  */
 #undef EXPORT_SYMBOL_GPL
 #define EXPORT_SYMBOL_GPL(symbol)
@@ -70,7 +70,7 @@ static struct kmem_cache *chain_cache_create(const char *name,
 #define CID	3
 
 /**
- * struct chain - what the two sides share
+ * struct chain - state shared by the two sides
  * @scope: of all sockets
  * @there: the socket that the reader looks for, in the table all the time
  * @other: another one that stays

@@ -2,8 +2,8 @@
 /*
  * Lookups while the tables change, on two CPUs
  *
- * To be run with KASAN, PROVE_RCU and lockdep. What a reader may not find, or
- * has to find, is exact; only how often the two meet is a matter of chance.
+ * Run with KASAN, PROVE_RCU and lockdep. The results that a reader may get are
+ * exact; only the number of times that the two sides meet is random.
  */
 #include <linux/cpumask.h>
 #include <linux/kthread.h>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# From samples "KERNEL sample WORK N VALUE", sorted by all of these, to a CSV for
-# each subject (what is before the / of WORK) in dir: medians and their spread.
+# Reads samples "KERNEL sample WORK N VALUE", sorted by all of these. Writes a CSV with
+# medians and spread for each subject (the part of WORK before the /) to dir.
 
 function quantile(q,    at) { at = q * (count - 1) + 1; return value[int(at)] + (at - int(at)) * (value[int(at) + (at > int(at))] - value[int(at)]) }
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# From the CSVs of tools/vm/bench to a table: each bound, what was measured, and
-# whether it is met; then everything that was measured.
+# Reads the CSVs of tools/vm/bench and prints a table with each bound, the measured value
+# and whether the bound is met, and then a table of all measurements.
 
 BEGIN {
 	FS = ","
-	# work, ours at any N to ours at N = 1, ours at N = 1 to stock at N = 1
+	# work | bound of ours at any N to ours at N = 1 | bound of ours to stock, both at N = 1
 	bounds = "roundtrip/oldest 1.1 1.02s;roundtrip/newest 1.1 1.02s;roundtrip/random 1.1 1.02s;connect/beside 1.1 1.05;" \
 		"namespace/oldest 1.1 1.05;namespace/random 1.1 1.05;vm/oldest 1.1 1.05;vm/random 1.1 1.05;" \
 		"vm-close/vm-close 1.2 -;bind/bind 1.2 1.05;bind/socket-bind-close 1.2 1.05"
@@ -32,7 +32,7 @@ $1 == "kernel" { next }
 function has(kernel, work, n) { return (kernel SUBSEP work SUBSEP n) in median }
 function med(kernel, work, n) { return median[kernel, work, n] }
 
-# A miss that is known and has not grown is told from others.
+# A known miss that has not grown gets a verdict of its own.
 function verdict(work, other, ratio, bound) {
 	judged++
 	if (ratio <= bound + 0.00001)
@@ -43,7 +43,7 @@ function verdict(work, other, ratio, bound) {
 
 function number(v) { return sprintf(v >= 1000 || v == int(v) ? "%.0f" : v >= 10 ? "%.1f" : "%.3f", v) }
 
-# The largest of our medians at any N, to that at N = 1.
+# The largest of our medians at any N, compared with the one at N = 1.
 function flat(work, bound,    i, worst, at) {
 	for (i = 1; i <= rows; i++)
 		if (row_work[i] == work && has("ours", work, row_n[i]) && med("ours", work, row_n[i]) > worst) {
@@ -54,7 +54,7 @@ function flat(work, bound,    i, worst, at) {
 	printf "| %s | N = 1 ... %d to N = 1 | %.3f (at %d) | %s | %s |\n", work, largest["ours", work], worst, at, bound, verdict(work, "ours", worst, bound)
 }
 
-# An "s" after the bound: or stock's own spread, if that is larger.
+# An "s" after the bound: stock's own spread is the bound if it is larger.
 function against(other, work, n, bound,    ratio, spread) {
 	if (!has("ours", work, n) || !has(other, work, n))
 		return

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * claim_cid CID - take a CID as a virtual machine does, without a machine
+ * claim_cid CID - claim a CID as QEMU does, without a virtual machine
  *
- * Opens /dev/vhost-vsock and sets the guest CID, which is the first thing that
- * QEMU does for a VM with a vsock device. No guest runs, but the CID is taken:
- * by the network namespace in which this program opened the device. It says how
- * that went and holds the CID until its standard input ends.
+ * Opens /dev/vhost-vsock and sets the guest CID, as QEMU does first for a VM with
+ * a vsock device. No guest runs, but the CID is in use, in the network namespace in
+ * which this program opened the device. Prints the result and holds the CID until
+ * its standard input ends.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stands in for qemu-system-x86_64 where only its CID matters: opens the device
- * and takes the CID of its argument vhost-vsock-pci,guest-cid=N, until killed.
+ * Stands in for qemu-system-x86_64 in tests that need only its CID: opens the device
+ * and holds the CID of its argument vhost-vsock-pci,guest-cid=N until it is killed.
  */
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by the scenarios, which run in the emulated host: virtual machines in its
-# namespaces, words to tell them, and TAP.
+# Sourced by the scenarios, which run in the emulated host: functions for namespaces,
+# virtual machines, commands in them, and TAP.
 
 set -uo pipefail
 
-# What a scenario that ran out of time has left.
+# Delete the namespaces of a scenario that was killed by its time limit.
 ip -all netns del 2>/dev/null
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$(mktemp -d)" || exit 1
 PATH=$PATH:$HERE
-PATIENCE=${PATIENCE:-240}	# seconds until a guest answers: two emulations deep, on a machine that is shared
+PATIENCE=${PATIENCE:-240}	# seconds until a guest answers: with nested emulation, on a shared machine
 CMDLINE="console=ttyS0 loglevel=5 panic=-1 mitigations=off no_timer_check nokaslr rcupdate.rcu_expedited=1 rcupdate.rcu_cpu_stall_suppress=1"
 # shellcheck disable=SC2054 # the commas are QEMU's
 DEFAULT_QEMU=(-nodefaults -no-user-config -no-reboot -display none -machine pc -accel tcg,tb-size=64 -cpu qemu64,+rdrand -m 96M)
@@ -25,7 +25,7 @@ plan() { echo "TAP version 13"; echo "1..$1"; }
 
 remark() { sed 's/^/# /'; }
 
-# is TEXT GOT WANTED: a pattern of bash's; what a failure has to say is shown.
+# is TEXT GOT WANTED: GOT must match WANTED, a pattern of bash. A failure prints both.
 is() {
 	N=$((N + 1))
 	# shellcheck disable=SC2053 # a pattern
@@ -38,13 +38,13 @@ is() {
 	fi
 }
 
-# since: seconds of this machine's, as a remark.
+# since TEXT: prints the seconds since the start as a remark.
 since() { echo "# $1: $((SECONDS - BEGAN)) s"; }
 BEGAN=$SECONDS
 
 # --- namespaces -------------------------------------------------------------------
 
-# locals NAME...: namespaces as ip netns makes them, below one that chose local.
+# locals NAME...: creates local namespaces with ip netns, from a namespace that chose local.
 locals() {
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare --net bash -c 'sysctl -q -w net.vsock.child_ns_mode=local && for ns; do ip netns add "$ns" || exit; done' bash "$@"
@@ -62,7 +62,7 @@ for_each_lo() {
 	for ns; do ip -n "$ns" link set lo up; done
 }
 
-# in_ns NS COMMAND...: there; init is where we are.
+# in_ns NS COMMAND...: runs the command in NS; init is the current namespace.
 in_ns() {
 	local ns=$1
 	shift
@@ -71,18 +71,18 @@ in_ns() {
 
 # --- virtual machines ---------------------------------------------------------------
 
-# words NS COMMAND...: in WORDS, what a person types to run it there.
+# words NS COMMAND...: sets WORDS to the command line that runs COMMAND in NS.
 words() {
 	WORDS=("${@:2}")
 	[ "$1" = init ] || WORDS=(ip netns exec "$@")
 }
 
-# launch NAME COMMAND...: QEMU, with a log, and a serial port for what we tell it.
+# launch NAME COMMAND...: starts QEMU with a log, and a serial port for commands.
 launch() {
 	local name=$1 in from
 	shift
 	mkfifo "$name.in" "$name.out"
-	# Opened here too, so that neither side waits for the other.
+	# Open both pipes for reading and writing, so that neither side waits for the other.
 	exec {in}<>"$name.in" {from}<>"$name.out"
 	IN[$name]=$in FROM[$name]=$from
 	"$@" -serial file:"$name.log" -chardev pipe,id=tell,path="$name" -serial chardev:tell \
@@ -90,7 +90,7 @@ launch() {
 	VM[$name]=$!
 }
 
-# vm NAME NS CID [ARGUMENT...]: a machine with the small kernel, opened by a task in NS.
+# vm NAME NS CID [ARGUMENT...]: starts a VM with the small kernel, by a task in NS.
 vm() {
 	local name=$1 ns=$2 cid=$3
 	shift 3
@@ -100,7 +100,7 @@ vm() {
 
 alive() { kill -0 "${VM[$1]}" 2>/dev/null; }
 
-# reads NAME SECONDS: the next line, in LINE.
+# reads NAME SECONDS: reads the next line into LINE.
 reads() {
 	local part='' end=$((SECONDS + $2)) gone=
 	LINE=
@@ -116,12 +116,12 @@ reads() {
 	return 1
 }
 
-# answer NAME SECONDS NUMBER: all lines until the mark of what was told so, and its status.
+# answer NAME SECONDS NUMBER: prints all lines up to the mark of command NUMBER, and returns its status.
 answer() {
 	local mark="#### $3 "
 	while reads "$1" "$2"; do
 		if [[ $LINE == *"$mark"* ]]; then
-			# What was printed last may have had no end of line.
+			# The last line of the output may have had no newline.
 			[ -z "${LINE%%"$mark"*}" ] || printf '%s\n' "${LINE%%"$mark"*}"
 			return "${LINE##*"$mark"}"
 		fi
@@ -130,13 +130,13 @@ answer() {
 	return 125
 }
 
-# show NAME: the end of what QEMU and the guest's kernel had to say.
+# show NAME: prints the end of the guest's kernel log and of QEMU's output.
 show() {
 	tail -n 15 "$1.log" 2>/dev/null | tr -d '\r' | remark
 	tail -n 3 "$1.qemu" | remark
 }
 
-# up NAME...: they answer; or one line why not, the log's tail above it.
+# up NAME...: waits until the guests answer. Otherwise prints the end of the log and an error.
 up() {
 	local name
 	for name; do
@@ -146,19 +146,19 @@ up() {
 		fi
 		show "$name"
 		if alive "$name"; then echo "error: the guest $name printed no mark in $PATIENCE s: the end of its log is above"
-		else echo "error: QEMU of the guest $name ended before the guest was up: its words are above"; fi
+		else echo "error: QEMU of the guest $name ended before the guest was up: its output is above"; fi
 		return 1
 	done
 }
 
-# tell NAME COMMAND: runs it in the guest; its output and its status.
+# tell NAME COMMAND: runs COMMAND in the guest; prints its output and returns its status.
 tell() {
 	local number=${EPOCHREALTIME/[.,]/}
 	echo "$number $2" >&"${IN[$1]}"
 	answer "$1" "${WAIT:-120}" "$number"
 }
 
-# down NAME...: as when the plug is pulled.
+# down NAME...: kills QEMU without a shutdown of the guest.
 down() {
 	local name in from
 	for name; do
@@ -172,13 +172,13 @@ down() {
 	done
 }
 
-# cid_of NAME: "CID NAMESPACE", what /proc tells of the device that this QEMU has open.
+# cid_of NAME: prints "CID NAMESPACE" of the device that this QEMU has open, from /proc.
 cid_of() { awk '$1 == "guest_cid:" { cid = $2 } $1 == "net_ns:" { print cid, $2 }' /proc/"${VM[$1]}"/fdinfo/* 2>/dev/null; }
 
-# inum NS: the number of that namespace.
+# inum NS: prints the inode number of the namespace.
 inum() { in_ns "$1" readlink /proc/self/ns/net | tr -dc 0-9; }
 
-# holds NAME CID NS: QEMU has it, soon, by a device opened in NS; otherwise what it says.
+# holds NAME CID NS: prints yes if QEMU gets the CID in time, by a device opened in NS, else QEMU's last line.
 holds() {
 	local want i
 	want="$2 $(inum "$3")"
@@ -190,19 +190,19 @@ holds() {
 	tail -n 1 "$1.qemu"
 }
 
-# paused NAME NS CID: takes the CID and does not let the guest run.
+# paused NAME NS CID: starts a QEMU that holds the CID and does not run the guest.
 paused() {
 	words "$2" qemu-system-x86_64 "${DEFAULT_QEMU[@]}" -S -device vhost-vsock-pci,guest-cid="$3"
 	launch "$1" "${WORDS[@]}"
 	holds "$1" "$3" "$2"
 }
 
-# --- who reaches whom ---------------------------------------------------------------
+# --- reachability -------------------------------------------------------------------
 
-# says NS CID PORT: what a client in NS gets to hear, or why nothing.
+# says NS CID PORT: prints the greeting that a client in NS receives, or its error.
 says() { in_ns "$1" vcat -r "$2" "$3" 2>&1 | tail -n 1; }
 
-# listens NS PORT: somebody does, soon.
+# listens NS PORT: waits until a socket listens there.
 listens() {
 	local i
 	for ((i = 0; i < 300; i++)); do
@@ -212,19 +212,19 @@ listens() {
 	return 1
 }
 
-# serve NS PORT TEXT: as a person does, with ncat.
+# serve NS PORT TEXT: starts a server with ncat.
 serve() {
 	words "$1" ncat --vsock -l -k -p "$2" -c "echo $3"
 	"${WORDS[@]}" </dev/null >/dev/null 2>&1 &
 	SERVERS+=($!)
-	# Where it must not be reached, nothing else would show that it is there.
+	# A test that the server is not reachable would pass without a server, too.
 	listens "$1" "$2" || is "in $1, ncat listens on port $2" no yes
 }
 SERVERS=()
 
 # --- the end ------------------------------------------------------------------------
 
-# clean NAME: its kernel has not complained.
+# clean NAME: prints clean, or the complaints of the guest's kernel.
 clean() { if "$HERE/vm/klog" "$1.log" >"$1.klog" 2>&1; then echo clean; else cat "$1.klog"; fi; }
 
 finish() {

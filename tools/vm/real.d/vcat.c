@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vcat - what ncat --vsock does, with the patience that a machine emulated in an
- * emulated machine needs: SO_VM_SOCKETS_CONNECT_TIMEOUT is a minute, not 2 s
+ * vcat - connect and listen like ncat --vsock, for nested emulation: the connect
+ * timeout is a minute, not 2 s
  *
  *	vcat [-r] [-x NETNS] CID PORT	connects
- *	vcat [-x NETNS] [-b] -l PORT	listens on all CIDs, takes one connection
- *	vcat [-b] -k TEXT PORT		listens, says TEXT to all who come
+ *	vcat [-x NETNS] [-b] -l PORT	listens on all CIDs, accepts one connection
+ *	vcat [-b] -k TEXT PORT		listens, sends TEXT to each client
  *
- * Standard input goes to the peer, what the peer says to standard output, until
- * both have ended. -x NETNS: enters this namespace (a path) once it is connected
- * or listening, so that no task is left where the socket belongs. -b: goes on in
- * the background once it listens, so that who comes next is not too early. -r:
- * sends nothing, not even that there is nothing, at which ncat may hang up.
+ * Copies standard input to the peer and data from the peer to standard output,
+ * until both have ended.
+ *
+ *	-x NETNS  enter this namespace (a path) after connect() or listen(), so that
+ *		  no task is left in the namespace of the socket
+ *	-b	  continue in the background after listen(), so that the next command
+ *		  can connect
+ *	-r	  do not send, and do not shut down: ncat may close the connection then
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,7 +50,7 @@ static unsigned int number(const char *text)
 	errno = 0;
 	value = strtoul(text, &end, 0);
 	if (errno || end == text || *end || value > 0xffffffffUL) {
-		fprintf(stderr, "vcat: %s is no CID and no port\n", text);
+		fprintf(stderr, "vcat: %s is not a number: give a CID or port of at most 4294967295\n", text);
 		exit(2);
 	}
 	return value;
@@ -140,7 +143,7 @@ static void write_all(int to, const char *data, size_t len)
 	}
 }
 
-/* Passes on what @from has; false at its end. */
+/* Copies data that is available; returns false at the end of @from. */
 static bool pass(int from, int to)
 {
 	char data[65536];
