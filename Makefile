@@ -16,6 +16,7 @@
 ##                  make unload loads the kernel's own modules again
 ##   make vm        boot K with these modules and run CMD in it, as in
 ##                  make vm CMD='ss --vsock -a'
+##   make vsockns   build the tool for administrators: build/vsockns/vsockns
 ##   make series    write the patches for git am: build/K/series/PART/*.patch
 ##   make tree      create a git work tree to edit in, one commit per patch: build/K/tree
 ##   make refresh   write the commits of build/K/tree back to patches/ and our files
@@ -61,7 +62,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check check-vm check-tree check-debug check-kcsan modules load unload vm series tree refresh kunit model stress fuzz bench nightly lint gates clean
+.PHONY: help demo check check-vm check-tree check-debug check-kcsan modules load unload vm vsockns series tree refresh kunit model stress fuzz bench nightly lint gates clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/vm/demo
 check:   ; @tools/vm/check
@@ -74,6 +75,7 @@ modules: ; @tools/vm/modules
 load:    ; @tools/vm/load
 unload:  ; @tools/vm/load --unload
 vm:      ; @tools/vm/vm
+vsockns: ; @tools/deps vsockns && make -s -C tools/net/vsockns
 series:  ; @tools/series/series
 tree:    ; @tools/series/tree
 refresh: ; @tools/series/refresh
