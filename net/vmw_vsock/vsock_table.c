@@ -2,15 +2,12 @@
 /*
  * Tables of AF_VSOCK sockets
  *
- * All of the address that is fixed for a socket is hashed, so the cost of a
- * lookup does not depend on the number of sockets. The local CID is compared but
- * not hashed, as it may be VMADDR_CID_ANY or change with a migration; few
- * sockets differ in it alone.
+ * All of the address but the local CID is hashed. It may be VMADDR_CID_ANY or
+ * change with a migration. A lookup costs the same with any number of sockets.
  *
- * The tables hold an entry for each socket, from a SLAB_TYPESAFE_BY_RCU cache,
- * so that sockets, which are large and whose destructors may sleep, are freed at
- * once. A reader may hold an entry that was freed and reused for another socket,
- * and must recheck it under its lock:
+ * The tables hold an entry for each socket, from a SLAB_TYPESAFE_BY_RCU cache:
+ * sockets are large, and their destructors may sleep. A reader may hold an entry
+ * that was reused for another socket, and must recheck it under its lock:
  *
  *	side	holds			may
  *	------	----------------------	------------------------------------
@@ -20,17 +17,14 @@
  *
  * A table has a reference on each socket in it. A reader on a reused entry
  * continues in another chain. rhashtable inserts at the head of a chain, and each
- * chain ends with a mark of its own. So the reader either passes the whole chain,
- * or sees from the mark that it is in another one and looks up again. An rhltable
- * inserts an entry with an existing key in the middle of the chain, where a
- * reader would miss the entries before it.
+ * chain ends with a mark of its own: the reader either passes the whole chain, or
+ * sees from the mark that it is in another one and looks up again.
  *
- * Locking: a bucket's lock makes check and insertion of a bind atomic. It is
- * taken under an entry's lock, and an entry's lock under those of the lists that
- * call vsock_call_connected(): of sockets, of peers. lock_sock() serialises
- * insertions of one socket. A removal may come at any time and more than once:
- * the one that clears the socket's flag under the entry's lock removes it, and
- * vhost lets a socket be inserted again only after that.
+ * Locking: a bucket's lock makes check and insertion of a bind atomic. It nests in
+ * an entry's lock, and that in the locks of the lists that call
+ * vsock_call_connected(). lock_sock() serialises insertions of one socket. A
+ * removal may come at any time and more than once: the one that clears the
+ * socket's flag under the entry's lock removes it.
  */
 #include <linux/jhash.h>
 #include <linux/module.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The part of vsockns check that concerns kernel modules: those that are loaded, and
- * the files that modprobe would load. Modules of the kernel itself are marked
+ * The part of vsockns check that concerns kernel modules, the loaded ones and the
+ * files that modprobe would load. Modules of the kernel itself are marked
  * "intree"; those that were built beside it taint the kernel with O.
  */
 #include <fcntl.h>
@@ -21,7 +21,7 @@
  * @out_of_tree: the loaded one was not built with the kernel
  * @srcversion: of the loaded one, "" if it has none
  * @file: the file that modprobe would load; "" if there is none
- * @file_out_of_tree: that was not built with the kernel
+ * @file_out_of_tree: the file was not built with the kernel
  * @file_netns: it says to have namespaces ("netns: Y")
  * @file_version: its version
  * @file_srcversion: its source version

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Namespaces that a mount keeps: those with a name, and those of container engines.
+ * Namespaces that a mount keeps: named ones, and the ones of container engines.
  * The mounts of process 1 are read too if they differ from the caller's.
  */
 #include <fcntl.h>
