@@ -190,7 +190,7 @@ static int choose_again_and_again(void *unused)
 	return accepted ? 0 : 3;
 }
 
-TEST_F(hold, choice_that_was_accepted_outlives_attempts_to_unload)
+TEST_F_TIMEOUT(hold, choice_that_was_accepted_outlives_attempts_to_unload, 150)
 {
 	pid_t pid = start(choose_again_and_again, NULL);
 	int status, err;
@@ -254,7 +254,7 @@ static const char *parameter_text(void)
 	return text;
 }
 
-TEST_F(parameter, that_is_not_given_leaves_all_as_it_is)
+TEST_F_TIMEOUT(parameter, that_is_not_given_leaves_all_as_it_is, 150)
 {
 	ASSERT_EQ(0, module_load("vsock"));
 	EXPECT_STREQ("", parameter_text());
@@ -272,7 +272,7 @@ static bool refused_as_invalid(const char *value)
 	return !system(command) && !module_loaded("vsock");
 }
 
-TEST_F(parameter, that_is_anything_else_fails_to_load)
+TEST_F_TIMEOUT(parameter, that_is_anything_else_fails_to_load, 150)
 {
 	EXPECT_TRUE(refused_as_invalid("child_ns_mode=Local"));
 	EXPECT_TRUE(refused_as_invalid("child_ns_mode=locally"));
@@ -284,7 +284,7 @@ TEST_F(parameter, that_is_anything_else_fails_to_load)
 	EXPECT_EQ(0, module_load("vsock"));
 }
 
-TEST_F(parameter, global_is_inits_choice_and_changes_nothing_else)
+TEST_F_TIMEOUT(parameter, global_is_inits_choice_and_changes_nothing_else, 150)
 {
 	ASSERT_EQ(0, module_load("vsock child_ns_mode=global"));
 	EXPECT_STREQ("global", parameter_text());
@@ -299,7 +299,7 @@ TEST_F(parameter, global_is_inits_choice_and_changes_nothing_else)
 	EXPECT_EQ(LOCAL, mode_of(ns_child_of(self->ns)));
 }
 
-TEST_F(parameter, global_lets_the_module_go)
+TEST_F_TIMEOUT(parameter, global_lets_the_module_go, 150)
 {
 	ASSERT_EQ(0, module_load("vsock child_ns_mode=global"));
 	EXPECT_EQ(0, module_unload("vsock"));
@@ -308,7 +308,7 @@ TEST_F(parameter, global_lets_the_module_go)
 /* Must run last, as init's choice of local is permanent. A task in another
  * namespace loads the module; its namespace does not become the chooser.
  */
-TEST_F(parameter, local_closes_all_namespaces_but_init)
+TEST_F_TIMEOUT(parameter, local_closes_all_namespaces_but_init, 150)
 {
 	struct pair pair;
 
