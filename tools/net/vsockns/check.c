@@ -158,7 +158,6 @@ static void print_json(struct json_object *modules, struct json_object *open)
 	json_put(top, "problems", json_object_get(problems));
 	json_put(top, "modules", json_object_get(modules));
 	json_put(top, "open_namespaces", json_object_get(open));
-	json_put(top, "processes_not_looked_at", json_object_new_int64(found.unseen));
 	json_print(top);
 }
 

@@ -11,19 +11,6 @@
 
 #define CIDS_SHOWN 4
 
-/* Unknown values are null. */
-static struct json_object *json_mode(enum mode mode)
-{
-	if (mode == MODE_UNKNOWN || mode == MODE_NONE)
-		return NULL;
-	return json_object_new_string(mode_name(mode));
-}
-
-static struct json_object *json_number(long number, bool known)
-{
-	return known ? json_object_new_int64(number) : NULL;
-}
-
 static struct json_object *json_names(const struct space *space)
 {
 	struct json_object *names = json_object_new_array();
@@ -73,7 +60,6 @@ static void list_json(void)
 	for (space = found.spaces; space; space = space->next)
 		json_object_array_add(spaces, json_space(space));
 	json_put(top, "namespaces", spaces);
-	json_put(top, "processes_not_looked_at", json_object_new_int64(found.unseen));
 	json_print(top);
 }
 

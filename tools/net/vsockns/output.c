@@ -89,11 +89,26 @@ void json_put(struct json_object *object, const char *key, struct json_object *v
 	json_object_object_add(object, key, value);
 }
 
+/* Unknown values are null. */
+struct json_object *json_mode(enum mode mode)
+{
+	if (mode == MODE_UNKNOWN || mode == MODE_NONE)
+		return NULL;
+	return json_object_new_string(mode_name(mode));
+}
+
+struct json_object *json_number(long number, bool known)
+{
+	return known ? json_object_new_int64(number) : NULL;
+}
+
+/* Every result says how much of the machine it leaves out. */
 void json_print(struct json_object *object)
 {
 	const int flags = JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 			  JSON_C_TO_STRING_NOSLASHESCAPE;
 
+	json_put(object, "processes_not_looked_at", json_object_new_int64(found.unseen));
 	puts(json_object_to_json_string_ext(object, flags));
 	json_object_put(object);
 }

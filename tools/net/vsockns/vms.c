@@ -7,22 +7,16 @@
 
 #include "vsockns.h"
 
-static bool mode_known(const struct space *space)
-{
-	return space->mode == MODE_GLOBAL || space->mode == MODE_LOCAL;
-}
-
 static struct json_object *json_vm(const struct vm *vm)
 {
 	const struct space *space = vm->space;
 	struct json_object *object = json_object_new_object();
 
-	json_put(object, "cid", vm->cid ? json_object_new_int64(vm->cid) : NULL);
+	json_put(object, "cid", json_number(vm->cid, vm->cid));
 	json_put(object, "namespace", space->names ?
 		 json_object_new_string(space->names->text) : NULL);
 	json_put(object, "inode", json_object_new_int64(space->inode));
-	json_put(object, "mode", mode_known(space) ?
-		 json_object_new_string(mode_name(space->mode)) : NULL);
+	json_put(object, "mode", json_mode(space->mode));
 	json_put(object, "guess", json_object_new_boolean(vm->guess));
 	json_put(object, "pid", json_object_new_int(vm->pid));
 	json_put(object, "program", json_object_new_string(vm->program));
@@ -37,7 +31,6 @@ static void vms_json(void)
 	for (vm = found.vms; vm; vm = vm->next)
 		json_object_array_add(vms, json_vm(vm));
 	json_put(top, "vms", vms);
-	json_put(top, "processes_not_looked_at", json_object_new_int64(found.unseen));
 	json_print(top);
 }
 

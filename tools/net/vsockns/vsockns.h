@@ -150,6 +150,8 @@ void table_row(const char *const *cells, int columns);
 void table_print(void);
 void clean(char *text);
 void json_put(struct json_object *object, const char *key, struct json_object *value);
+struct json_object *json_mode(enum mode mode);
+struct json_object *json_number(long number, bool known);
 void json_print(struct json_object *object);
 void warn_unseen(void);
 int finish(int status);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "inject.h"
+#include "vsock_ns_util.h"
 
 #define DEBUGFS "/sys/kernel/debug/"
 #define PLENTY 1000000
@@ -32,18 +33,6 @@ const char *cannot_inject(void)
 }
 
 /* ---- selecting allocations ---- */
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return err;
-}
 
 /* Set an attribute of both failslab and fail_page_alloc. */
 static int set(const char *name, const char *text)

@@ -4,7 +4,6 @@
  * charge_packets is set, else to no cgroup.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,49 +46,51 @@ struct tenant {
 
 /* ---- cgroups ---- */
 
-static int write_text(const char *dir, const char *file, const char *text)
+static int cgroup_write(const char *cgroup, const char *file, const char *text)
 {
 	char path[128];
-	int fd, err;
 
-	snprintf(path, sizeof(path), "%s%s%s", dir, *file ? "/" : "", file);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-/* Returns the number after @key in a file of the cgroup. */
-static long long read_number(const char *dir, const char *file, const char *key)
-{
-	char path[128], text[4096] = "", *at;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return -errno;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	close(fd);
-	at = strstr(text, key);
-	return at ? strtoll(at + strlen(key), NULL, 10) : -ENOENT;
+	snprintf(path, sizeof(path), "%s/%s", cgroup, file);
+	return write_text(path, text);
 }
 
 static long long charged_to(const struct tenant *tenant)
 {
-	return read_number(tenant->cgroup, "memory.current", "");
+	char path[128];
+	long long bytes;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/memory.current", tenant->cgroup);
+	f = fopen(path, "r");
+	if (!f)
+		return -errno;
+	if (fscanf(f, "%lld", &bytes) != 1)
+		bytes = -EIO;
+	fclose(f);
+	return bytes;
 }
 
 static int charge(bool yes)
 {
-	return write_text(PARAMETER, "", yes ? "Y" : "N");
+	return write_text(PARAMETER, yes ? "Y" : "N");
 }
 
-/* Returns NULL, or a reason for SKIP(). */
-static const char *tenant_make(struct tenant *tenant)
+/* A cgroup becomes empty shortly after its last task was waited for. */
+static void tenant_remove(struct tenant *tenant)
+{
+	int tries = 100;
+
+	charge(false);
+	while (*tenant->cgroup && rmdir(tenant->cgroup) && errno == EBUSY && --tries)
+		usleep(20000);
+	if (*tenant->mount) {
+		cgroup_write(tenant->mount, "cgroup.subtree_control", "-memory");
+		umount(tenant->mount);
+		rmdir(tenant->mount);
+	}
+}
+
+static const char *try_to_make(struct tenant *tenant)
 {
 	const char *why = cannot_link_vms();
 
@@ -103,25 +104,20 @@ static const char *tenant_make(struct tenant *tenant)
 		return "no namespace, memory or directory in /tmp";
 	if (mount("none", tenant->mount, "cgroup2", 0, NULL))
 		return "no cgroup v2";
-	if (write_text(tenant->mount, "cgroup.subtree_control", "+memory"))
+	if (cgroup_write(tenant->mount, "cgroup.subtree_control", "+memory"))
 		return "cgroup v2 has no memory controller";
 	snprintf(tenant->cgroup, sizeof(tenant->cgroup), "%s/vsock-tenant", tenant->mount);
 	return mkdir(tenant->cgroup, 0700) ? strerror(errno) : NULL;
 }
 
-/* A cgroup becomes empty shortly after its last task was waited for. */
-static void tenant_remove(struct tenant *tenant)
+/* Returns NULL, or a reason for SKIP(); nothing is left then. */
+static const char *tenant_make(struct tenant *tenant)
 {
-	int tries = 100;
+	const char *why = try_to_make(tenant);
 
-	charge(false);
-	while (*tenant->cgroup && rmdir(tenant->cgroup) && errno == EBUSY && --tries)
-		usleep(20000);
-	if (*tenant->mount) {
-		write_text(tenant->mount, "cgroup.subtree_control", "-memory");
-		umount(tenant->mount);
-		rmdir(tenant->mount);
-	}
+	if (why)
+		tenant_remove(tenant);
+	return why;
 }
 
 /* ---- senders in the cgroup ---- */
@@ -164,7 +160,7 @@ static long long short_writes(struct tenant *tenant)
 	int sock, accepted;
 
 	if (!err)
-		err = write_text(tenant->mount, "cgroup.procs", "0");
+		err = cgroup_write(tenant->mount, "cgroup.procs", "0");
 	sock = sock_in(tenant->ns, SOCK_STREAM);
 	if (!err)
 		err = set_buffer_size(sock, 2 * MB);
@@ -217,7 +213,7 @@ static int run(void *arg)
 	struct queued *queued = tenant->queued;
 	long long before, last;
 
-	queued->bytes = write_text(tenant->cgroup, "cgroup.procs", "0");
+	queued->bytes = cgroup_write(tenant->cgroup, "cgroup.procs", "0");
 	if (queued->bytes)
 		return 1;
 	before = charged_to(tenant);
@@ -252,10 +248,8 @@ FIXTURE_SETUP(memcg)
 {
 	const char *why = tenant_make(&self->tenant);
 
-	if (why) {
-		tenant_remove(&self->tenant);
+	if (why)
 		SKIP(return, "%s", why);
-	}
 	self->tenant.send = variant->send;
 }
 
@@ -312,10 +306,8 @@ FIXTURE_SETUP(flood)
 {
 	const char *why = tenant_make(&self->tenant);
 
-	if (why) {
-		tenant_remove(&self->tenant);
+	if (why)
 		SKIP(return, "%s", why);
-	}
 	self->tenant.send = flood;
 }
 
@@ -330,7 +322,7 @@ TEST_F_TIMEOUT(flood, ends_at_the_limit_of_its_cgroup_and_harms_nobody_else, 120
 	struct pair pair;
 
 	EXPECT_EQ(0, pair_in(&pair, tenant->ns, SOCK_STREAM, VMADDR_CID_LOCAL));
-	EXPECT_EQ(0, write_text(tenant->cgroup, "memory.max", "33554432"));
+	EXPECT_EQ(0, cgroup_write(tenant->cgroup, "memory.max", "33554432"));
 	charge(true);
 	in_a_child(run, tenant);
 	TH_LOG("%lld bytes of %ld sent", tenant->queued->bytes, FLOOD);

@@ -418,16 +418,16 @@ int drop_capability(int capability)
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 
-static int write_self(const char *path, const char *text)
+int write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t len;
+	int err;
 
 	if (fd < 0)
 		return -errno;
-	len = write(fd, text, strlen(text));
+	err = write(fd, text, strlen(text)) < 0 ? -errno : 0;
 	close(fd);
-	return len == (ssize_t)strlen(text) ? 0 : -EIO;
+	return err;
 }
 
 /* Permanent. @flags: namespaces to create along with the user namespace. */
@@ -441,10 +441,10 @@ int become_root_of_a_user_namespace(int flags)
 	if (unshare(CLONE_NEWUSER | flags))
 		return -errno;
 	snprintf(map, sizeof(map), "0 %d 1", USER);
-	err = write_self("/proc/self/setgroups", "deny");
+	err = write_text("/proc/self/setgroups", "deny");
 	if (!err)
-		err = write_self("/proc/self/uid_map", map);
+		err = write_text("/proc/self/uid_map", map);
 	if (!err)
-		err = write_self("/proc/self/gid_map", map);
+		err = write_text("/proc/self/gid_map", map);
 	return err;
 }

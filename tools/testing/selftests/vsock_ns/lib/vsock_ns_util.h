@@ -63,6 +63,9 @@ int module_load(const char *name);	/* or "name parameter=value" */
 int module_try_unload(const char *name);
 int module_unload(const char *name);
 
+/* Files of /proc, /sys and the like */
+int write_text(const char *path, const char *text);
+
 /* Namespaces, as file descriptors */
 int ns_make(int ns[NS_COUNT]);
 void ns_close(int ns[NS_COUNT]);
