@@ -9,7 +9,7 @@
 ##   make check-debug  run the selftests on a kernel with KASAN, lockdep, kmemleak
 ##                  and failing allocations; its log must be clean
 ##   make check-kcsan  run the selftests on a kernel that finds data races;
-##                  UNPATCHED=1: on the base, and list its races in tools/vm/races-base
+##                  UNPATCHED=1: on the base, and list its races in tools/check/races-base
 ##
 ##   make modules   build the patched modules: build/K/modules/*.ko
 ##   make load      replace the vsock modules of the running kernel by these, as root;
@@ -35,10 +35,10 @@
 ##   K=6.12         the base kernel; K=7.3 STOCK=1: mainline with its own modules
 ##   KSRC=/path     use this kernel tree instead of Debian's packages
 ##   STOCK=1        vm, check: use the kernel's own modules
-##   CMD= MODULES=  vm: the command to run, the modules to load (tools/vm/vm --help)
+##   CMD= MODULES=  vm: the command to run, the modules to load (tools/vm/run --help)
 ##   TESTS='a b'    check: run only these test programs
-##   KERNEL=NAME    vm, check: use a kernel of tools/vm/kernel.d, built from the series
-##   GATES='a b'    gates: run only these (tools/gates --help)
+##   KERNEL=NAME    vm, check: use a kernel of tools/kernel/config, built from the series
+##   GATES='a b'    gates: run only these (tools/series/gates --help)
 ##   GUESTS=1       demo: build the kernel of its two guests if missing; 0: no guests
 ##   SMP=1          kunit: two CPUs, with KASAN and lockdep
 ##   KCSAN=1        kunit: two CPUs, with KCSAN
@@ -64,27 +64,27 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .PHONY: help demo check check-vm check-tree check-debug check-kcsan modules load unload vm vsockns series tree refresh kunit model stress fuzz bench nightly lint gates clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
-demo:    ; @tools/vm/demo
-check:   ; @tools/vm/check
-check-vm: ; @tools/vm/check-vm
+demo:    ; @tools/demo/demo
+check:   ; @tools/check/check
+check-vm: ; @tools/check/check-vm
 # Disable the virtio transport, which is built in, so that CID 2 is routed as on the stock kernel.
-check-tree: ; @KERNEL=guest VM_APPEND=initcall_blacklist=virtio_vsock_init tools/vm/check
-check-debug: ; @LIMIT=1200 KERNEL=kasan tools/vm/check
-check-kcsan: ; @LIMIT=1800 KERNEL=kcsan VM_JUDGE=kcsan tools/vm/check
-modules: ; @tools/vm/modules
-load:    ; @tools/vm/load
-unload:  ; @tools/vm/load --unload
-vm:      ; @tools/vm/vm
+check-tree: ; @KERNEL=guest VM_APPEND=initcall_blacklist=virtio_vsock_init tools/check/check
+check-debug: ; @LIMIT=1200 KERNEL=kasan tools/check/check
+check-kcsan: ; @LIMIT=1800 KERNEL=kcsan VM_JUDGE=races tools/check/check
+modules: ; @tools/kernel/modules
+load:    ; @tools/kernel/load
+unload:  ; @tools/kernel/load --unload
+vm:      ; @tools/vm/run
 vsockns: ; @tools/deps vsockns && make -s -C tools/net/vsockns
 series:  ; @tools/series/series
 tree:    ; @tools/series/tree
 refresh: ; @tools/series/refresh
-kunit:   ; @tools/vm/kunit
-model:   ; @tools/model
-stress:  ; @tools/vm/stress
-fuzz:    ; @tools/vm/fuzz
-bench:   ; @tools/vm/bench
-nightly: ; @tools/nightly
-lint:    ; @tools/lint
-gates:   ; @tools/gates $(GATES)
+kunit:   ; @tools/long/kunit
+model:   ; @tools/long/model
+stress:  ; @tools/long/stress
+fuzz:    ; @tools/long/fuzz
+bench:   ; @tools/long/bench
+nightly: ; @tools/long/nightly
+lint:    ; @tools/series/lint
+gates:   ; @tools/series/gates $(GATES)
 clean:   ; rm -rf build

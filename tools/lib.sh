@@ -17,8 +17,11 @@ note() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 # die TEXT...: prints an error and exits. TEXT says what failed, on what object, and the remedy.
 die() { printf '%s: error: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# leash COMMAND...: runs COMMAND so that it is killed when this script exits, even by a signal.
-leash() { setpriv --pdeathsig TERM -- "$@"; }
+# pack DIR: prints the files of DIR as a cpio archive of root's files, for an initramfs. The same files give the same archive.
+pack() { (cd "$1" && find . -mindepth 1 -print0 | sort -z | cpio -0 -o -H newc -R 0:0 --quiet); }
+
+# run_child COMMAND...: runs COMMAND so that it is killed when this script exits, even by a signal.
+run_child() { setpriv --pdeathsig TERM -- "$@"; }
 
 # bases: prints the kernels that have patches here.
 bases() { (cd "$TOP/patches" && printf '%s\n' */) 2>/dev/null | tr -d / ; }
@@ -34,7 +37,7 @@ need_k() {
 		die "unknown kernel K=$K: known are K=${known:-(no patches here) }and, with STOCK=1, K=$REFERENCES"
 }
 
-# kernel_dir: prints the directory with boot/ and lib/modules/ of the kernel to run: the kernel KERNEL of tools/vm/kernel,
+# kernel_dir: prints the directory with boot/ and lib/modules/ of the kernel to run: the kernel KERNEL of tools/kernel/build,
 # with UNPATCHED=1 built from the base, or without KERNEL the stock kernel.
 kernel_dir() {
 	local dir=$OUT/stock

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by .ci/run and tools/nightly, which run other checks as steps. Each step is
+# Sourced by .ci/run and tools/long/nightly, which run other checks as steps. Each step is
 # a command with a time limit. The results of all steps are added up: of each step its
 # last summary, or else its lines "ok" and "not ok", or else the step as one test.
 

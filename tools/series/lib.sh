@@ -48,7 +48,7 @@ src_version() {
 # need_src: exits if K is unknown, and fetches its source.
 need_src() {
 	is_base || die "unknown base K=$K: patches are here for K=$(bases | tr '\n' ' ')"
-	STOCK='' "$TOP/tools/vm/fetch" source >&2 || exit 1
+	STOCK='' "$TOP/tools/kernel/fetch" source >&2 || exit 1
 	VERSION=$(src_version)
 }
 

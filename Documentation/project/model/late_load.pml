@@ -3,7 +3,7 @@
  * The module is loaded late: namespaces exist already, and others are created at
  * the same time.
  *
- * tools/model checks every interleaving of:
+ * tools/long/model checks every interleaving of:
  *
  *	the loader  registers the state: .init for OLD, which exists before
  *	a writer    chooses local in OLD as soon as its sysctl exists

@@ -2,7 +2,7 @@
 /*
  * child_ns_mode: written once, inherited, and not forgotten by an unload.
  *
- * tools/model checks every interleaving of:
+ * tools/long/model checks every interleaving of:
  *
  *	writers	    tasks of namespace PARENT that write one value or the other
  *	a reader    reads the sysctl twice (not with NO_READER)

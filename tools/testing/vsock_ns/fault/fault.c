@@ -4,7 +4,7 @@
  * second, and so on until the call succeeds without a fault. Each time, the
  * call either fails with ENOMEM or succeeds, and the next call succeeds.
  * Crashes and leaks appear in the kernel log and in kmemleak, which
- * tools/vm/runtests checks.
+ * tools/check/guest/run-tests checks.
  *
  * Only allocations below functions of the module family fail. Needs
  * CONFIG_FAILSLAB and its stack trace filter. Loads and unloads modules, so the

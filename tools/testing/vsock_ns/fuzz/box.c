@@ -2,7 +2,7 @@
 /*
  * Memory backed by a file outside of the VM (QEMU's ivshmem-plain). If the
  * kernel crashes, the file still has the input that crashed it. See fuzz.h;
- * tools/vm/fuzz reads this layout.
+ * tools/long/fuzz reads this layout.
  */
 #include <fcntl.h>
 #include <glob.h>

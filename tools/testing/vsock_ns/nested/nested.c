@@ -8,7 +8,7 @@
  *	 +-- init, g0	global: CID 3 is this machine, CID 2 its host
  *	 +-- l0, l1	local: CID 3 is free for a VM, CID 2 is unreachable
  *
- * Needs a machine with such a device (tools/vm/real.d/nested). The VMs are
+ * Needs a machine with such a device (tools/check/real/nested). The VMs are
  * guests without a VM, see guest.h.
  */
 #include <endian.h>
