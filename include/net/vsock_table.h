@@ -18,6 +18,22 @@ struct vsock_sock;
 struct vsock_transport;
 
 /**
+ * struct vsock_key - what the tables compare, and hash but for @local_cid
+ * @scope: scope of the socket
+ * @local_cid: its CID, or VMADDR_CID_ANY
+ * @local_port: its port
+ * @remote_cid: CID of its peer
+ * @remote_port: port of its peer
+ */
+struct vsock_key {
+	const struct net *scope;
+	u32 local_cid;
+	u32 local_port;
+	u32 remote_cid;
+	u32 remote_port;
+};
+
+/**
  * struct vsock_links - the tables' state in a socket
  * @entry: the socket's entry in the tables
  * @flags: which of them it is in
@@ -48,5 +64,10 @@ void vsock_call_connected(struct vsock_sock *vsk,
 struct sock *vsock_find_connected_socket(const struct net *scope,
 					 const struct sockaddr_vm *src,
 					 const struct sockaddr_vm *dst);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+u32 vsock_bound_hash(const void *data, u32 len, u32 seed);
+u32 vsock_connected_hash(const void *data, u32 len, u32 seed);
+#endif
 
 #endif /* _NET_VSOCK_TABLE_H */

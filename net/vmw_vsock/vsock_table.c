@@ -26,6 +26,8 @@
  * removal may come at any time and more than once: the one that clears the
  * socket's flag under the entry's lock removes it.
  */
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/jhash.h>
 #include <linux/module.h>
 #include <linux/rhashtable.h>
@@ -40,14 +42,6 @@
 #define VSOCK_TABLE_MIN		512
 #define VSOCK_LINKS_BOUND	0
 #define VSOCK_LINKS_CONNECTED	1
-
-struct vsock_key {
-	const struct net *scope;
-	u32 local_cid;
-	u32 local_port;
-	u32 remote_cid;
-	u32 remote_port;
-};
 
 /* While the entry is in a table, what the table hashes is constant. Lookups
  * compare the key at any time; what counts is what they see under lock.
@@ -71,10 +65,11 @@ struct vsock_entry {
 static struct kmem_cache *vsock_entry_cache __read_mostly;
 static struct rhashtable vsock_bound_table, vsock_connected_table;
 
-static u32 vsock_bound_hash(const void *data, u32 len, u32 seed)
+VISIBLE_IF_KUNIT u32 vsock_bound_hash(const void *data, u32 len, u32 seed)
 {
 	const struct vsock_key *key = data;
 
+	KUNIT_STATIC_STUB_REDIRECT(vsock_bound_hash, data, len, seed);
 	return jhash_2words(net_hash_mix(key->scope), key->local_port, seed);
 }
 
@@ -111,10 +106,11 @@ static const struct rhashtable_params vsock_bound_params = {
 	.automatic_shrinking	= true,
 };
 
-static u32 vsock_connected_hash(const void *data, u32 len, u32 seed)
+VISIBLE_IF_KUNIT u32 vsock_connected_hash(const void *data, u32 len, u32 seed)
 {
 	const struct vsock_key *key = data;
 
+	KUNIT_STATIC_STUB_REDIRECT(vsock_connected_hash, data, len, seed);
 	return jhash_3words(key->remote_cid, key->remote_port, key->local_port,
 			    seed ^ net_hash_mix(key->scope));
 }

@@ -1,106 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A socket is found beside entries that are used again, on two CPUs
+ * Lookups beside an entry that is removed and inserted elsewhere, on two CPUs
  *
- * An entry that goes and comes back elsewhere takes the reader who stands on it
- * along. To make that happen, this has tables of its own: the same code, but all
- * is in one chain, and the reader lingers on every entry that is not its own.
+ * rhashtable readers follow a chain without a lock. If another CPU moves the entry
+ * that a reader stands on, the reader continues in the chain that the entry is in
+ * now. A hash function of the test puts all its sockets into two chains, and
+ * interrupts stop the reader, for as long as a move takes, on any entry. This suite
+ * runs first: no table has grown, and no worker rehashes it with its own function.
  */
-#include <linux/cpumask.h>
+#include <kunit/static_stub.h>
 #include <linux/delay.h>
-#include <linux/jhash.h>
 #include <linux/kthread.h>
-#include <linux/rhashtable.h>
-#include <linux/slab.h>
-#include <net/netns/hash.h>
+#include <linux/smp.h>
 #include "vsock_kunit.h"
-
-static struct task_struct *reader;
-
-static void linger(void)
-{
-	if (current == READ_ONCE(reader))
-		udelay(50); /* as long as it takes to move an entry */
-}
-
-/* The entries of the socket tables have a cache with the other name. */
-static struct kmem_cache *chain_cache_create(const char *name,
-					     unsigned int size,
-					     unsigned int align,
-					     slab_flags_t flags,
-					     void (*ctor)(void *data))
-{
-	return kmem_cache_create("vsock_kunit_entry", size, align, flags, ctor);
-}
-
-/* The kernel's headers are included above, so they do not see these macros. A
- * reader that finds an entry of another socket lingers before it continues.
- */
-#undef EXPORT_SYMBOL_GPL
-#define EXPORT_SYMBOL_GPL(symbol)
-#undef __init
-#define __init
-#undef READ_ONCE
-#define READ_ONCE(x)			({ typeof(x) v = __READ_ONCE(x); linger(); v; })
-#define jhash_2words(a, b, seed)	(((a) | (b) | (seed)) & 0)
-#define jhash_3words(a, b, c, seed)	(((a) | (b) | (c) | (seed)) & 0)
-#undef kmem_cache_create
-#define kmem_cache_create		chain_cache_create
-#define vsock_table_init		chain_init
-#define vsock_table_exit		chain_exit
-#define vsock_table_add			chain_add
-#define vsock_table_del			chain_del
-#define vsock_insert_bound		chain_insert_bound
-#define vsock_remove_bound		chain_remove_bound
-#define vsock_set_local_cid		chain_set_local_cid
-#define vsock_find_bound_socket		chain_find_bound_socket
-#define vsock_insert_connected		chain_insert_connected
-#define vsock_remove_connected		chain_remove_connected
-#define vsock_is_connected		chain_is_connected
-#define vsock_call_connected		chain_call_connected
-#define vsock_find_connected_socket	chain_find_connected_socket
-
-#undef _NET_VSOCK_TABLE_H
-#define vsock_links			unused_links
-#include <net/vsock_table.h>
-#undef vsock_links
-#include "../vsock_table.c"
 
 #define ROUNDS	10000
 #define CID	3
+#define HERE	2000	/* port of @there */
+#define NEXT	3000	/* port of @other, in the same chain */
+#define AWAY	4001	/* a port in the other chain */
 
 /**
  * struct chain - state shared by the two sides
- * @scope: of all sockets
- * @there: the socket that the reader looks for, in the table all the time
+ * @test: the running test
+ * @scope: scope of all sockets
+ * @there: the socket that the reader looks up; it stays in the table
  * @other: another one that stays
- * @moving: the one that comes and goes
- * @find: looks for @there
- * @found: how often it was found
- * @missed: how often it was not
+ * @moving: the one that is removed and inserted
+ * @find: looks up @there
+ * @found: number of lookups that returned @there
+ * @missed: number of other lookups
  */
 struct chain {
+	struct kunit *test;
 	struct net *scope;
-	struct vsock_sock there;
-	struct vsock_sock other;
-	struct vsock_sock moving;
-	struct sock *(*find)(struct chain *chain);
+	struct vsock_sock *there;
+	struct vsock_sock *other;
+	struct vsock_sock *moving;
+	struct vsock_sock *(*find)(struct chain *chain);
 	long found;
 	long missed;
 };
 
-static void build_chain_socket(struct kunit *test, struct chain *chain,
-			       struct vsock_sock *vsk)
+/* The chain is chosen by the last bit of the port. */
+static u32 bound_hash(const void *data, u32 len, u32 seed)
 {
-	refcount_set(&vsk->sk.sk_refcnt, 1);
-	spin_lock_init(&vsk->sk.sk_lock.slock);
-	sock_net_set(sk_vsock(vsk), &init_net);
-	vsk->scope = chain->scope;
-	KUNIT_ASSERT_EQ(test, chain_add(vsk, GFP_KERNEL), 0);
+	const struct vsock_key *key = data;
+
+	return key->local_port & 1;
+}
+
+static u32 connected_hash(const void *data, u32 len, u32 seed)
+{
+	const struct vsock_key *key = data;
+
+	return key->remote_port & 1;
 }
 
 static struct chain *build_chain(struct kunit *test,
-				 struct sock *(*find)(struct chain *chain))
+				 struct vsock_sock *(*find)(struct chain *chain))
 {
 	struct chain *chain;
 
@@ -108,142 +66,115 @@ static struct chain *build_chain(struct kunit *test,
 		kunit_skip(test, "needs two CPUs");
 	chain = kunit_kzalloc(test, sizeof(*chain), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, chain);
+	chain->test = test;
 	chain->scope = build_scope(test);
 	chain->find = find;
-	KUNIT_ASSERT_EQ(test, chain_init(), 0);
-	build_chain_socket(test, chain, &chain->other);
-	build_chain_socket(test, chain, &chain->there);
-	build_chain_socket(test, chain, &chain->moving);
+	/* Before the sockets, whose removal at the end of the test needs them. */
+	kunit_activate_static_stub(test, vsock_bound_hash, bound_hash);
+	kunit_activate_static_stub(test, vsock_connected_hash, connected_hash);
+	chain->other = build_socket(test, chain->scope);
+	chain->there = build_socket(test, chain->scope);
+	chain->moving = build_socket(test, chain->scope);
 
 	return chain;
 }
 
-static void drop_chain_socket(struct vsock_sock *vsk)
-{
-	chain_remove_bound(vsk);
-	chain_remove_connected(vsk);
-	chain_del(vsk);
-}
-
-static int look(void *data)
+static int look_up(void *data)
 {
 	struct chain *chain = data;
 
+	current->kunit_test = chain->test; /* for the hash functions */
 	while (!kthread_should_stop()) {
-		struct sock *sk = chain->find(chain);
+		bool found = chain->find(chain) == chain->there;
 
-		chain->found += sk == sk_vsock(&chain->there);
-		chain->missed += sk != sk_vsock(&chain->there);
-		if (sk)
-			sock_put(sk);
+		chain->found += found;
+		chain->missed += !found;
 		cond_resched();
 	}
+	current->kunit_test = NULL;
 	return 0;
 }
 
-static void run_chain(struct kunit *test, struct chain *chain,
-		      void (*move)(struct kunit *test, struct chain *chain,
-				   int round))
+static void stop_for_a_move(void *unused)
 {
-	struct task_struct *task;
-	int round;
+	udelay(50);
+}
 
-	task = kthread_create(look, chain, "vsock_kunit");
+static void run_chain(struct kunit *test, struct chain *chain,
+		      void (*move)(struct chain *chain, int round))
+{
+	int round, cpu = get_cpu(), reader = cpumask_any_but(cpu_online_mask, cpu);
+	struct task_struct *task;
+
+	put_cpu();
+	KUNIT_ASSERT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(cpu)), 0);
+	task = kthread_run_on_cpu(look_up, chain, reader, "vsock_kunit");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	WRITE_ONCE(reader, task);
-	wake_up_process(task);
 	for (round = 0; round < ROUNDS; round++) {
-		move(test, chain, round);
+		smp_call_function_single(reader, stop_for_a_move, NULL, false);
+		move(chain, round);
 		cond_resched();
 	}
 	kthread_stop(task);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
 
 	KUNIT_EXPECT_GT(test, chain->found, 0);
 	KUNIT_EXPECT_EQ(test, chain->missed, 0);
-	drop_chain_socket(&chain->other);
-	drop_chain_socket(&chain->there);
-	drop_chain_socket(&chain->moving);
-	chain_exit();
 }
 
-static int chain_bind(struct vsock_sock *vsk, u32 cid, u32 port)
+static struct vsock_sock *find_bound_there(struct chain *chain)
 {
-	struct sockaddr_vm addr;
-	int err;
-
-	vsock_addr_init(&addr, cid, port);
-	spin_lock_bh(&vsk->sk.sk_lock.slock);
-	err = chain_insert_bound(vsk, &addr);
-	spin_unlock_bh(&vsk->sk.sk_lock.slock);
-
-	return err;
+	return find_bound(chain->scope, 1, HERE);
 }
 
-static struct sock *find_bound_there(struct chain *chain)
-{
-	struct sockaddr_vm addr;
-
-	vsock_addr_init(&addr, 1, 2000);
-
-	return chain_find_bound_socket(chain->scope, &addr);
-}
-
-/* Behind one with another port, then at the port of @other: with a CID of its
- * own, or in vain.
- */
-static void move_bound(struct kunit *test, struct chain *chain, int round)
+/* To the other chain, then to the port of @other: with a CID of its own, or in vain. */
+static void move_bound(struct chain *chain, int round)
 {
 	bool free = round % 2;
 
-	KUNIT_EXPECT_EQ(test, chain_bind(&chain->moving, 1, 4000), 0);
-	chain_remove_bound(&chain->moving);
-	KUNIT_EXPECT_EQ(test, chain_bind(&chain->moving, free ? 2 : 1, 3000),
+	KUNIT_EXPECT_EQ(chain->test, bind_to(chain->moving, 1, AWAY), 0);
+	vsock_remove_bound(chain->moving);
+	KUNIT_EXPECT_EQ(chain->test, bind_to(chain->moving, free ? 2 : 1, NEXT),
 			free ? 0 : -EADDRINUSE);
-	chain_remove_bound(&chain->moving);
+	vsock_remove_bound(chain->moving);
 }
 
 static void a_bound_socket_is_found_beside_one_that_moves(struct kunit *test)
 {
 	struct chain *chain = build_chain(test, find_bound_there);
 
-	KUNIT_EXPECT_EQ(test, chain_bind(&chain->other, 1, 3000), 0);
-	KUNIT_EXPECT_EQ(test, chain_bind(&chain->there, VMADDR_CID_ANY, 2000),
-			0);
+	KUNIT_EXPECT_EQ(test, bind_to(chain->there, VMADDR_CID_ANY, HERE), 0);
+	KUNIT_EXPECT_EQ(test, bind_to(chain->other, 1, NEXT), 0);
 	run_chain(test, chain, move_bound);
 }
 
-static int chain_connect(struct vsock_sock *vsk, u32 port)
+static int connect_to(struct vsock_sock *vsk, u32 port)
 {
 	vsock_addr_init(&vsk->local_addr, VMADDR_CID_HOST, 1);
 	vsock_addr_init(&vsk->remote_addr, CID, port);
 
-	return chain_insert_connected(vsk);
+	return vsock_insert_connected(vsk);
 }
 
-static struct sock *find_connected_there(struct chain *chain)
+static struct vsock_sock *find_connected_there(struct chain *chain)
 {
-	struct sockaddr_vm src, dst;
-
-	vsock_addr_init(&src, CID, 2000);
-	vsock_addr_init(&dst, VMADDR_CID_HOST, 1);
-
-	return chain_find_connected_socket(chain->scope, &src, &dst);
+	return find_connected(chain->scope, CID, HERE, 1);
 }
 
-static void move_connected(struct kunit *test, struct chain *chain, int round)
+static void move_connected(struct chain *chain, int round)
 {
-	KUNIT_EXPECT_EQ(test, chain_connect(&chain->moving, 4000), 0);
-	chain_remove_connected(&chain->moving);
-	KUNIT_EXPECT_EQ(test, chain_connect(&chain->moving, 3000), 0);
-	chain_remove_connected(&chain->moving);
+	KUNIT_EXPECT_EQ(chain->test, connect_to(chain->moving, AWAY), 0);
+	vsock_remove_connected(chain->moving);
+	KUNIT_EXPECT_EQ(chain->test, connect_to(chain->moving, NEXT), 0);
+	vsock_remove_connected(chain->moving);
 }
 
 static void a_connected_socket_is_found_beside_one_that_moves(struct kunit *test)
 {
 	struct chain *chain = build_chain(test, find_connected_there);
 
-	KUNIT_EXPECT_EQ(test, chain_connect(&chain->other, 3000), 0);
-	KUNIT_EXPECT_EQ(test, chain_connect(&chain->there, 2000), 0);
+	KUNIT_EXPECT_EQ(test, connect_to(chain->there, HERE), 0);
+	KUNIT_EXPECT_EQ(test, connect_to(chain->other, NEXT), 0);
 	run_chain(test, chain, move_connected);
 }
 
