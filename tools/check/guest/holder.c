@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Holds new network namespaces as only some programs do. "holder thread": one that only
- * a thread is in. "holder fd": one that only a descriptor keeps. "holder many N": N that
- * descriptors keep, with an open /dev/vhost-vsock in each, all with CID 3. "holder
- * shared": one with a VM, CID 7, whose device two processes hold. Prints the inode number
- * of the (last) namespace, then waits for a signal.
+ * a thread is in. "holder fd": one that only a descriptor keeps; "holder sent": the
+ * descriptor is in a message. "holder many N": N that descriptors keep, with an open
+ * /dev/vhost-vsock in each, all with CID 3. "holder shared": one with a VM, CID 7, whose
+ * device two processes hold. Prints the inode number of the (last) namespace, then waits
+ * for a signal.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -19,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <linux/vhost.h>
@@ -59,6 +61,25 @@ static void *stay(void *unused)
 	return unused;
 }
 
+/* The descriptor is in a message that nobody receives, so in no process. */
+static void send_away(int fd)
+{
+	char byte = 0, room[CMSG_SPACE(sizeof(fd))] = { 0 };
+	struct iovec data = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1,
+				  .msg_control = room, .msg_controllen = sizeof(room) };
+	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+	int pair[2];
+
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) || sendmsg(pair[0], &message, 0) != 1)
+		err(1, "sendmsg");
+	close(fd);
+}
+
 static void take_cid(uint64_t cid)
 {
 	int vm = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
@@ -92,6 +113,10 @@ int main(int argc, char **argv)
 	} else if (argc == 2 && !strcmp(argv[1], "fd")) {
 		fd = new_space();
 		print_inode(fd);
+	} else if (argc == 2 && !strcmp(argv[1], "sent")) {
+		fd = new_space();
+		print_inode(fd);
+		send_away(fd);
 	} else if (argc == 3 && !strcmp(argv[1], "many")) {
 		many(atoi(argv[2]));
 	} else if (argc == 2 && !strcmp(argv[1], "shared")) {
@@ -102,7 +127,7 @@ int main(int argc, char **argv)
 		else
 			print_inode(fd);
 	} else {
-		errx(2, "usage: holder thread|fd|shared|many N");
+		errx(2, "usage: holder thread|fd|sent|shared|many N");
 	}
 	if (setns(home, CLONE_NEWNET))
 		err(1, "setns");

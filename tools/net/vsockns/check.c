@@ -7,11 +7,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "vsockns.h"
 
 #define FAILED_BUILDS "/var/lib/vsock-netns/failed"
+#define OLDER_BUILDS "/var/lib/vsock-netns/older"
 #define NAMED 5		/* so many open namespaces have a name in the text */
 
 static const char *const severity_name[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
@@ -47,33 +47,27 @@ void problem(enum severity severity, const char *format, ...)
 	raise_to(severity);
 }
 
-static void failed_build(const char *path, const char *kernel)
+static void report_build(const char *path, const char *text, const char *kernel)
 {
 	char line[256] = "";
 
 	read_line(path, line, sizeof(line));
-	problem(SEV_WARNING, "the modules could not be built%s%s: %s", kernel ? " for " : "",
-		kernel ? kernel : "",
-		*line ? line : path);
+	problem(SEV_WARNING, "%s %s: %s", text, kernel, *line ? line : path);
 }
 
-/* One file with a reason, or a directory with a file for each kernel. */
-static void check_builds(void)
+/* A directory of vsock-netns-dkms has a file for each kernel, with a reason. */
+static void check_builds(const char *directory, const char *text)
 {
-	DIR *dir = opendir(FAILED_BUILDS);
+	DIR *dir = opendir(directory);
 	struct dirent *entry;
-	struct stat st;
 
-	if (!dir) {
-		if (!stat(FAILED_BUILDS, &st))
-			failed_build(FAILED_BUILDS, NULL);
+	if (!dir)
 		return;
-	}
 	while ((entry = readdir(dir))) {
-		char *path = format_text("%s/%s", FAILED_BUILDS, entry->d_name);
+		char *path = format_text("%s/%s", directory, entry->d_name);
 
 		if (entry->d_name[0] != '.')
-			failed_build(path, entry->d_name);
+			report_build(path, text, entry->d_name);
 		free(path);
 	}
 	closedir(dir);
@@ -170,7 +164,8 @@ int cmd_check(int argc, char **argv)
 	json = only_json(argc, argv);
 	problems = json_object_new_array();
 	check_modules(modules);
-	check_builds();
+	check_builds(FAILED_BUILDS, "the modules could not be built for");
+	check_builds(OLDER_BUILDS, "the modules are older than the kernel");
 	scan_all();
 	check_spaces(open);
 	if (json)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A scan: first the caller's own namespace, then mounts, then processes.
+ * A scan: first the caller's own namespace, then mounts, then processes,
+ * then all that the kernel lists.
  *
  * Each namespace is entered once, by a thread, which may lack the right to return:
  * root in a user namespace may enter the network namespaces that this one owns, but
@@ -23,6 +24,7 @@ static void *run_scan(void *unused)
 		die(EXIT_FAILED, "cannot open %s: %m: is /proc mounted?", own);
 	scan_mounts();
 	scan_processes();
+	scan_listns();
 	return NULL;
 }
 

@@ -125,9 +125,10 @@ struct space *space_open(int dir, const char *path, ino_t inode);
 struct vm *vm_add(struct space *space, unsigned int cid);
 extern struct scan found;
 
-/* mounts.c, process.c: the sources of a scan */
+/* mounts.c, process.c, listns.c: the sources of a scan */
 void scan_mounts(void);
 void scan_processes(void);
+void scan_listns(void);
 
 /* diag.c */
 long count_sockets(void);
