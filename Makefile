@@ -14,6 +14,8 @@
 ##   make modules   build the patched modules: build/K/modules/*.ko
 ##   make load      replace the vsock modules of the running kernel by these, as root;
 ##                  make unload loads the kernel's own modules again
+##   make deb       build the Debian packages with DKMS and vsockns: build/deb/*.deb
+##   make check-deb  install them in Debian 12 and 13, and boot these, as root
 ##   make vm        boot K with these modules and run CMD in it, as in
 ##                  make vm CMD='ss --vsock -a'
 ##   make vsockns   build the tool for administrators: build/vsockns/vsockns
@@ -62,7 +64,7 @@ endif
 MAKEOVERRIDES :=
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
-.PHONY: help demo check check-vm check-tree check-debug check-kcsan modules load unload vm vsockns series tree refresh kunit model stress fuzz bench nightly lint gates clean
+.PHONY: help demo check check-vm check-tree check-debug check-kcsan modules load unload vm vsockns deb check-deb series tree refresh kunit model stress fuzz bench nightly lint gates clean
 help:    ; @sed -n 's/^## \{0,1\}//p' Makefile
 demo:    ; @tools/demo/demo
 check:   ; @tools/check/check
@@ -75,6 +77,8 @@ modules: ; @tools/kernel/modules
 load:    ; @tools/kernel/load
 unload:  ; @tools/kernel/load --unload
 vm:      ; @tools/vm/run
+deb:     ; @packaging/make-deb
+check-deb: ; @tools/check/check-deb
 vsockns: ; @tools/deps vsockns && make -s -C tools/net/vsockns
 series:  ; @tools/series/series
 tree:    ; @tools/series/tree

@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034 # for the scripts that source this file
 # The vsock module family, which is replaced as a whole, and the other modules of a guest.
 
-FAMILY=(vsock vsock_diag vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport
-	vsock_loopback vhost_vsock vmw_vsock_vmci_transport hv_sock)
+# shellcheck source=packaging/host/modules.sh
+. "$TOP/packaging/host/modules.sh"
 
 # Copied to the initramfs with their dependencies, if the kernel has them as modules.
 GUEST_MODULES=("${FAMILY[@]}" vhost vhost_iotlb vmw_vmci hv_vmbus vsockmon nlmon tun tap veth dummy
