@@ -23,6 +23,13 @@ pack() { (cd "$1" && find . -mindepth 1 -print0 | sort -z | cpio -0 -o -H newc -
 # run_child COMMAND...: runs COMMAND so that it is killed when this script exits, even by a signal.
 run_child() { setpriv --pdeathsig TERM -- "$@"; }
 
+# judge ARGUMENT...: counts TAP with tap.awk, line by line: mawk would wait for a full buffer.
+judge() {
+	local live=()
+	! awk -W version 2>&1 </dev/null | grep -q '^mawk' || live=(-W interactive)
+	awk "${live[@]}" -f "$TOP/tools/check/tap.awk" "$@"
+}
+
 # bases: prints the kernels that have patches here.
 bases() { (cd "$TOP/patches" && printf '%s\n' */) 2>/dev/null | tr -d / ; }
 
@@ -38,9 +45,10 @@ need_k() {
 }
 
 # kernel_dir: prints the directory with boot/ and lib/modules/ of the kernel to run: the kernel KERNEL of tools/kernel/build,
-# with UNPATCHED=1 built from the base, or without KERNEL the stock kernel.
+# with UNPATCHED=1 built from the base, or without KERNEL the stock kernel; with VM_ROOT the kernel of that root.
 kernel_dir() {
 	local dir=$OUT/stock
+	[ -z "${VM_ROOT:-}" ] || dir=$VM_ROOT
 	[ -z "${KERNEL:-}" ] || dir=$OUT/kernel-$KERNEL
 	[ "${UNPATCHED:-}" != 1 ] || [ -z "${KERNEL:-}" ] || dir+=-base
 	echo "$dir"

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# TAP for the scripts that run in a Debian root or a virtual machine. Sourced by them.
+
+N=0
+FAILED=0
+
+# result NAME [FINDINGS]: ok if there are no findings.
+result() {
+	N=$((N + 1))
+	if [ -z "${2:-}" ]; then
+		echo "ok $N $1"
+	else
+		FAILED=1
+		echo "not ok $N $1"
+		printf '%s\n' "$2" | head -n 20 | sed 's/^/#   /'
+	fi
+}
+
+# is NAME GOT WANTED: WANTED is a pattern.
+is() {
+	# shellcheck disable=SC2053 # a pattern
+	if [[ $2 == $3 ]]; then result "$1"; else result "$1" "got: $2"$'\n'"wanted: $3"; fi
+}
+
+# succeeds NAME COMMAND...: shows the end of the command's output if it fails.
+succeeds() {
+	local name=$1 said rc=0
+	shift
+	said=$("$@" 2>&1 </dev/null) || rc=$?
+	if [ "$rc" = 0 ]; then result "$name"; else result "$name" "exit status $rc of: $*"$'\n'"$(tail -n 15 <<<"$said")"; fi
+}
+
+# fails NAME PATTERN COMMAND...: the command fails, and a line of its output matches.
+fails() {
+	local name=$1 pattern=$2 said rc=0
+	shift 2
+	said=$("$@" 2>&1 </dev/null) || rc=$?
+	if [ "$rc" != 0 ] && grep -qE -- "$pattern" <<<"$said"; then result "$name"
+	else result "$name" "exit status $rc of: $*, wanted a failure with: $pattern"$'\n'"$(tail -n 15 <<<"$said")"; fi
+}
+
+finish() {
+	echo "1..$N"
+	exit "$FAILED"
+}
