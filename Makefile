@@ -34,7 +34,7 @@
 ##   make clean     remove build/ (downloads stay in ~/.cache/vsock-netns)
 ##
 ## Variables:
-##   K=6.12         the base kernel; K=7.3 STOCK=1: mainline with its own modules
+##   K=6.12         the base kernel, 6.12 or 7.3; K=7.3 STOCK=1: mainline with its own modules
 ##   KSRC=/path     use this kernel tree instead of Debian's packages
 ##   STOCK=1        vm, check: use the kernel's own modules
 ##   CMD= MODULES=  vm: the command to run, the modules to load (tools/vm/run --help)

@@ -8,7 +8,7 @@ K=${K:-$DEFAULT_K}
 BUILD=$TOP/build
 OUT=$BUILD/$K
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/vsock-netns
-REFERENCES="7.3"	# kernels that have the feature: run with STOCK=1, never patched
+REFERENCES="7.3"	# kernels that have the feature; with STOCK=1 they run as they are
 export K
 
 # note TEXT...: prints progress to stderr; stdout is for results.
@@ -35,6 +35,9 @@ bases() { (cd "$TOP/patches" && printf '%s\n' */) 2>/dev/null | tr -d / ; }
 
 # is_base: true if K has patches here.
 is_base() { [ -d "$TOP/patches/$K" ]; }
+
+# has_feature: true if kernel K has the feature without our patches.
+has_feature() { [[ " $REFERENCES " == *" $K "* ]]; }
 
 # need_k: exits unless K is a base or, with STOCK=1, a kernel version.
 need_k() {

@@ -23,7 +23,6 @@
 
 struct vsock_list;
 struct vsock_loopback;
-struct vsock_sock;
 struct vsock_transport;
 
 struct net *vsock_ns_scope(const struct net *net);
@@ -31,13 +30,8 @@ struct vsock_loopback **vsock_ns_loopback(const struct net *net);
 struct vsock_list **vsock_ns_list(const struct net *net);
 bool vsock_ns_serves(const struct vsock_transport *transport,
 		     const struct net *scope);
-int vsock_ns_check_transport(const struct vsock_sock *vsk,
-			     const struct vsock_transport *transport);
 u32 vsock_ns_port_from(u32 port);
 u32 vsock_ns_next_port(const struct net *net);
-
-int vsock_ns_register(void);
-void vsock_ns_unregister(void);
 
 /**
  * vsock_scope_is_local() - tell a local namespace's scope from the shared one

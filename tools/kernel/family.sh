@@ -11,3 +11,13 @@ GUEST_MODULES=("${FAMILY[@]}" vhost vhost_iotlb vmw_vmci hv_vmbus vsockmon nlmon
 
 # Loaded before CMD unless MODULES names others.
 DEFAULT_MODULES="vsock vsock_loopback vhost_vsock vsock_diag"
+
+# kernel_types: prints the file with the type information (BTF) of the kernel of build/K/headers, if there is one.
+kernel_types() { find -L "$OUT/headers/build/vmlinux" "$OUT"/headers/usr/src/*/vmlinux -maxdepth 0 -print -quit 2>/dev/null || true; }
+
+# layout STRUCT FILE [OPTION...]: prints its members with offset and size, without the alignment
+# attributes, which DWARF has and the kernel's type information does not.
+layout() {
+	pahole "${@:3}" -C "$1" "$2" 2>/dev/null |
+		sed -E 's/ *__attribute__\(\([^)]*\)*//g; /^[[:space:]]*(\/\*.*\*\/)?[[:space:]]*$/d; s/[[:space:]]+/ /g'
+}

@@ -12,7 +12,7 @@ ksrc_check() {
 	if [ ! -f "$KSRC/net/vmw_vsock/af_vsock.c" ] || ! grep -qs '^PATCHLEVEL' "$KSRC/Makefile"; then
 		die "KSRC=$KSRC is not a kernel source tree: give its top directory"
 	fi
-	if [ "${STOCK:-}" != 1 ] && grep -rqs ns_mode "$KSRC/net/vmw_vsock"; then
+	if [ "${STOCK:-}" != 1 ] && ! has_feature && grep -rqs ns_mode "$KSRC/net/vmw_vsock"; then
 		die "KSRC=$KSRC has vsock namespaces already: use a tree without them, or STOCK=1 to run it as it is"
 	fi
 }

@@ -103,6 +103,26 @@ TEST_F(late_load, leaves_the_choice_to_namespaces_that_it_finds)
 	EXPECT_EQ(GLOBAL, mode_of(self->child));
 }
 
+/* The modules cannot be unloaded then, or the next load finds the modes. */
+TEST_F(late_load, after_an_unload_leaves_local_namespaces_closed)
+{
+	int local;
+
+	ASSERT_EQ(0, load_all());
+	ASSERT_EQ(0, choose_for_children(self->child, LOCAL));
+	local = ns_child_of(self->child);
+	ASSERT_EQ(LOCAL, mode_of(local));
+
+	if (!unload_all())
+		ASSERT_EQ(0, load_all());
+
+	EXPECT_EQ(LOCAL, mode_of(local));
+	EXPECT_EQ(LOCAL, child_mode_of(self->child));
+	EXPECT_EQ(-EBUSY, choose_for_children(self->child, GLOBAL));
+	EXPECT_EQ(LOCAL, mode_of(ns_child_of(self->child)));
+	EXPECT_EQ(GLOBAL, mode_of(self->child));
+}
+
 TEST_F(late_load, connects_namespaces_that_it_finds)
 {
 	int listener;
