@@ -11,6 +11,9 @@ struct sk_buff;
 struct sock;
 struct vsock_transport;
 
+bool vsock_backlog_add(struct sock *sk, struct sk_buff *skb,
+		       const struct vsock_transport *transport);
+
 bool vsock_lock_or_defer(struct sock *sk, struct sk_buff *skb,
 			 const struct vsock_transport *transport);
 

@@ -38,12 +38,23 @@ static struct vsock_backlog_cb *vsock_backlog_cb(struct sk_buff *skb)
 			sizeof(struct vsock_backlog_cb));
 }
 
-/* The transport of a packet that was deferred must stay. Its module can only be
- * on its way out if no socket has the transport; the packet is dropped then.
+/**
+ * vsock_backlog_add() - defer a packet until the lock of its socket is released
+ * @sk: the socket, which is owned
+ * @skb: a packet for @sk
+ * @transport: the transport of the packet, which has recv_deferred()
+ *
+ * The packet holds a reference on the module of its transport. The module can
+ * only be on its way out if no socket has the transport.
+ *
+ * Context: any but hard interrupt; sk_lock.slock of @sk is held.
+ * Return: true, or false if the module of the transport is being unloaded.
  */
-static bool vsock_defer(struct sock *sk, struct sk_buff *skb,
-			const struct vsock_transport *transport)
+bool vsock_backlog_add(struct sock *sk, struct sk_buff *skb,
+		       const struct vsock_transport *transport)
 {
+	lockdep_assert_held(&sk->sk_lock.slock);
+
 	if (!try_module_get(transport->module))
 		return false;
 
@@ -53,9 +64,11 @@ static bool vsock_defer(struct sock *sk, struct sk_buff *skb,
 	skb->pfmemalloc = 0;
 	vsock_backlog_cb(skb)->transport = transport;
 	__sk_add_backlog(sk, skb);
+	sk->sk_backlog.len += skb->truesize;
 
 	return true;
 }
+EXPORT_SYMBOL_GPL(vsock_backlog_add);
 
 /**
  * vsock_lock_or_defer() - lock a socket, or defer a packet until it is released
@@ -83,7 +96,7 @@ bool vsock_lock_or_defer(struct sock *sk, struct sk_buff *skb,
 	spin_lock_bh(&sk->sk_lock.slock);
 	owned = sock_owned_by_user_nocheck(sk);
 	if (owned)
-		deferred = vsock_defer(sk, skb, transport);
+		deferred = vsock_backlog_add(sk, skb, transport);
 	else
 		sk->sk_lock.owned = 1;
 	spin_unlock_bh(&sk->sk_lock.slock);

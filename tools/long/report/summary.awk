@@ -69,6 +69,21 @@ function against(other, work, n, bound,    ratio, spread) {
 		number(med(other, work, n)), ratio, bound ~ /\.[0-9][0-9][0-9]/ ? sprintf("%.3f", bound) : bound, verdict(work, other, ratio, bound)
 }
 
+# Our median against a number of instructions, or against our median of another work.
+function at_most(work, bound) {
+	if (has("ours", work, 1))
+		printf "| %s | instructions | %s | %s | %s |\n", work, number(med("ours", work, 1)), bound,
+			verdict(work, "none", med("ours", work, 1), bound)
+}
+
+function below(work, other,    ratio) {
+	if (!has("ours", work, 1) || !has("ours", other, 1))
+		return
+	ratio = med("ours", work, 1) / med("ours", other, 1)
+	printf "| %s | to %s | %s / %s = %.3f | 1 | %s |\n", work, other, number(med("ours", work, 1)),
+		number(med("ours", other, 1)), ratio, verdict(work, other, ratio, 1)
+}
+
 function dump(work,    i) {
 	for (i = 1; i <= rows; i++)
 		if (row_work[i] == work && has("ours", work, row_n[i]))
@@ -100,6 +115,8 @@ END {
 	for (i = 1; i <= rows; i++)
 		if (row_work[i] == "stream/instructions-a-byte")
 			against("stock", row_work[i], row_n[i], "1.02")
+	at_most("trips/one-vsock", 11500); at_most("trips/two-vsock", 19000); at_most("trips/one-vsock-seqpacket", 12000)
+	below("trips/one-vsock", "trips/one-tcp"); below("trips/two-vsock", "trips/two-tcp")
 	against("mainline", "netns/instructions-global", 1, "1")
 	against("mainline", "netns/slab-global", 1, "1")
 	dump("dump/missed"); dump("dump/twice"); dump("dump/missed-quiet"); dump("dump/twice-quiet")

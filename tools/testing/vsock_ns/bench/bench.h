@@ -69,6 +69,7 @@ void work_tenants(const struct options *opt);
 void work_vm_close(const struct options *opt);
 void work_binds(const struct options *opt);
 void work_stream(const struct options *opt);
+void work_trips(const struct options *opt);
 void work_netns(const struct options *opt);
 void work_netns_slab(const struct options *opt);
 void work_memory(const struct options *opt);

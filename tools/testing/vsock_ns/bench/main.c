@@ -21,6 +21,7 @@ static const struct {
 	{ "vm-close", "N...", "close a VM beside N others, all connected", work_vm_close },
 	{ "binds", "N...", "bind to a free port beside N bound sockets", work_binds },
 	{ "stream", "", "instructions per byte, messages of 64 to 65536 bytes", work_stream },
+	{ "trips", "", "round trip of one or two tasks, also over TCP and AF_UNIX", work_trips },
 	{ "netns", "", "cost of the modules in creating and deleting a namespace", work_netns },
 	{ "netns-slab", "", "slab memory of the modules per namespace", work_netns_slab },
 	{ "memory", "N...", "bytes per socket, with N sockets", work_memory },

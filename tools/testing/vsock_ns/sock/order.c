@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The packets of a socket arrive over loopback in the order in which it sent them,
+ * also while connections of others in the same namespace keep the worker busy.
+ * Data may take another way than the packets that open and close a connection.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "vsock_ns_util.h"
+
+#define ROUNDS 150
+#define FLOODERS 2
+#define LO VMADDR_CID_LOCAL
+#define PATIENCE_S 60
+
+/* Threads that connect to a port without a listener, again and again */
+struct flood {
+	pthread_t threads[FLOODERS];
+	atomic_bool stop;
+};
+
+static void *flood(void *arg)
+{
+	atomic_bool *stop = arg;
+
+	while (!*stop) {
+		int sock = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		connect_to(sock, LO, PORT + 99);
+		close(sock);
+	}
+	return NULL;
+}
+
+FIXTURE(order)
+{
+	struct flood flood;
+	int ns;
+	int listener;
+	char data[100000];
+};
+
+FIXTURE_VARIANT(order)
+{
+	int type;
+	unsigned int cid;
+	bool flooded;
+};
+
+#define VARIANT(name, t, c, f) \
+	FIXTURE_VARIANT_ADD(order, name) { .type = t, .cid = c, .flooded = f }
+
+VARIANT(of_a_stream, SOCK_STREAM, LO, false);
+VARIANT(of_a_stream_beside_a_flood, SOCK_STREAM, LO, true);
+VARIANT(of_a_stream_to_an_alias_beside_a_flood, SOCK_STREAM, VMADDR_CID_HOST, true);
+VARIANT(of_messages, SOCK_SEQPACKET, LO, false);
+VARIANT(of_messages_beside_a_flood, SOCK_SEQPACKET, LO, true);
+
+FIXTURE_SETUP(order)
+{
+	const char *why = cannot_run();
+	int i;
+
+	if (!why && variant->cid == VMADDR_CID_HOST)
+		why = cannot_alias_the_host();
+	if (why)
+		SKIP(return, "%s", why);
+	self->ns = ns_local();
+	ASSERT_LE(0, self->ns);
+	ASSERT_EQ(0, ns_enter(self->ns));
+	self->listener = listen_in(self->ns, variant->type, VMADDR_CID_ANY, PORT);
+	ASSERT_LE(0, self->listener);
+	for (i = 0; i < (int)sizeof(self->data); i++)
+		self->data[i] = i * 167 + (i >> 8) * 13;
+	for (i = 0; i < FLOODERS && variant->flooded; i++)
+		ASSERT_EQ(0, pthread_create(&self->flood.threads[i], NULL, flood,
+					    &self->flood.stop));
+}
+
+FIXTURE_TEARDOWN(order)
+{
+	int i;
+
+	self->flood.stop = true;
+	for (i = 0; i < FLOODERS && self->flood.threads[i]; i++)
+		pthread_join(self->flood.threads[i], NULL);
+	close(self->listener);
+	close(self->ns);
+}
+
+/* Pieces of 1, 2, 4 ... bytes, and one that is longer than a packet now and then */
+static size_t send_pieces(int sock, const char *data, int round)
+{
+	size_t sent = 0, len;
+
+	for (len = 1; len <= (round % 10 ? 256 : 70000); len *= round % 10 ? 2 : 40) {
+		if (send(sock, data + sent, len, MSG_NOSIGNAL) != (ssize_t)len)
+			return 0;
+		sent += len;
+	}
+	return sent;
+}
+
+/* Returns how many bytes are right before the end of the stream; an error counts as none. */
+static size_t receive_all(int sock, const char *data)
+{
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
+	static char got[100000];
+	size_t received = 0;
+	ssize_t n;
+
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while ((n = recv(sock, got, sizeof(got), 0)) > 0) {
+		if (memcmp(got, data + received, n))
+			return 0;
+		received += n;
+	}
+	return n < 0 ? 0 : received;
+}
+
+/* The client sends and ends; returns 0 if all arrives before the end. */
+static int send_and_end(int sock, const char *data, int round, size_t *sent)
+{
+	*sent = send_pieces(sock, data, round);
+	if (round % 2)
+		return shutdown(sock, SHUT_WR);
+	return close(sock);
+}
+
+TEST_F_TIMEOUT(order, keeps_data_before_the_end, 600)
+{
+	size_t sent;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		int client = connect_in(self->ns, variant->type, variant->cid, PORT);
+		int server = accept_one(self->listener);
+
+		ASSERT_LE(0, client);
+		ASSERT_LE(0, server);
+		ASSERT_EQ(0, send_and_end(client, self->data, round, &sent));
+		ASSERT_LT(0, sent);
+		ASSERT_EQ(sent, receive_all(server, self->data));
+		if (round % 2)
+			close(client);
+		close(server);
+	}
+}
+
+struct server {
+	int listener;
+	const char *data;
+	size_t sent[ROUNDS];
+};
+
+/* Send as soon as there is a connection: the client's connect() may not have returned. */
+static void *serve(void *arg)
+{
+	struct server *server = arg;
+	int round, sock;
+
+	for (round = 0; round < ROUNDS; round++) {
+		sock = accept_one(server->listener);
+		send_and_end(sock, server->data, round, &server->sent[round]);
+		if (round % 2) {
+			char byte;
+
+			recv(sock, &byte, 1, 0);	/* until the client closes */
+			close(sock);
+		}
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(order, keeps_data_of_a_server_behind_its_answer, 600)
+{
+	struct server server = { .listener = self->listener, .data = self->data };
+	size_t received[ROUNDS];
+	pthread_t thread;
+	int round;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, serve, &server));
+	for (round = 0; round < ROUNDS; round++) {
+		int client = connect_in(self->ns, variant->type, variant->cid, PORT);
+
+		ASSERT_LE(0, client);
+		received[round] = receive_all(client, self->data);
+		close(client);
+	}
+	pthread_join(thread, NULL);
+	for (round = 0; round < ROUNDS; round++) {
+		ASSERT_LT(0, server.sent[round]);
+		ASSERT_EQ(server.sent[round], received[round]);
+	}
+}
+
+/* ---- a socket that is its own peer ---- */
+
+FIXTURE(itself)
+{
+	int sock;
+};
+
+FIXTURE_SETUP(itself)
+{
+	const char *why = cannot_run();
+
+	if (why)
+		SKIP(return, "%s", why);
+	self->sock = socket(AF_VSOCK, SOCK_STREAM, 0);
+	ASSERT_EQ(0, bind_to(self->sock, VMADDR_CID_LOCAL, PORT));
+}
+
+FIXTURE_TEARDOWN(itself)
+{
+	close(self->sock);
+}
+
+TEST_F(itself, as_a_peer_is_refused_at_once)
+{
+	int err = connect_to(self->sock, VMADDR_CID_LOCAL, PORT);
+
+	EXPECT_GT(0, err);
+	EXPECT_NE(-ETIMEDOUT, err);
+}
+
+TEST_HARNESS_MAIN
