@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "lock_holder.h"
 #include "vsock_ns_util.h"
 
 #define ROUNDS 150
@@ -201,6 +202,74 @@ TEST_F_TIMEOUT(order, keeps_data_of_a_server_behind_its_answer, 600)
 		ASSERT_LT(0, server.sent[round]);
 		ASSERT_EQ(server.sent[round], received[round]);
 	}
+}
+
+/* ---- a writer whose lock is held ---- */
+
+#define WINDOW 262144
+
+FIXTURE(held_writer)
+{
+	struct lock_holder holder;
+	struct pair pair;
+};
+
+FIXTURE_SETUP(held_writer)
+{
+	const unsigned long long window = WINDOW;
+	const char *why = cannot_run();
+
+	if (!why)
+		why = cannot_hold_locks();
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, pair_in(&self->pair, ns_here(), SOCK_STREAM, LO));
+	/* The lock holder sets the size of the buffer. */
+	ASSERT_EQ(0, setsockopt(self->pair.client, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE,
+				&window, sizeof(window)));
+}
+
+FIXTURE_TEARDOWN(held_writer)
+{
+	locks_release(&self->holder);
+	close(self->pair.client);
+	close(self->pair.server);
+}
+
+static size_t fill(int sock)
+{
+	static const char zeroes[WINDOW];
+	size_t sent = 0;
+	ssize_t n;
+
+	while ((n = send(sock, zeroes, sizeof(zeroes), MSG_DONTWAIT)) > 0)
+		sent += n;
+	return sent;
+}
+
+static size_t drain(int sock)
+{
+	static char data[WINDOW / 2];
+	size_t received = 0;
+	ssize_t n;
+
+	while ((n = recv(sock, data, sizeof(data), MSG_DONTWAIT)) > 0)
+		received += n;
+	return received;
+}
+
+/* The byte waits for the lock, with an old credit. The credit comes after it. */
+TEST_F(held_writer, has_all_of_its_window_when_its_lock_is_released)
+{
+	struct pollfd p = { .fd = self->pair.client, .events = POLLOUT };
+
+	ASSERT_EQ(WINDOW, fill(self->pair.client));
+	ASSERT_EQ(0, locks_hold(&self->holder, &self->pair.client, 1));
+	ASSERT_EQ(1, send(self->pair.server, "x", 1, 0));
+	ASSERT_EQ(WINDOW, drain(self->pair.server));
+	locks_release(&self->holder);
+	ASSERT_EQ(1, poll(&p, 1, PATIENCE_S * 1000));
+	EXPECT_EQ(WINDOW, fill(self->pair.client));
 }
 
 /* ---- a socket that is its own peer ---- */
