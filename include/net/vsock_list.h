@@ -12,7 +12,6 @@ struct net;
 struct sock;
 struct vsock_list;
 struct vsock_sock;
-struct vsock_transport;
 
 /**
  * struct vsock_node - an entry in the list of all sockets of a namespace
@@ -36,8 +35,9 @@ void vsock_list_start(struct vsock_node *cursor, const struct net *net);
 int vsock_list_next(struct vsock_node *cursor, const struct net *net,
 		    int (*fn)(struct sock *sk, void *arg), void *arg);
 void vsock_list_stop(struct vsock_node *cursor, const struct net *net);
+bool vsock_list_shows(const struct vsock_sock *vsk);
 
-void vsock_for_each_socket(const struct vsock_transport *transport,
+void vsock_for_each_socket(const struct net *scope,
 			   int (*fn)(struct sock *sk, void *arg), void *arg);
 
 #endif /* _NET_VSOCK_LIST_H */

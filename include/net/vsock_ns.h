@@ -23,13 +23,10 @@
 
 struct vsock_list;
 struct vsock_loopback;
-struct vsock_transport;
 
 struct net *vsock_ns_scope(const struct net *net);
 struct vsock_loopback **vsock_ns_loopback(const struct net *net);
 struct vsock_list **vsock_ns_list(const struct net *net);
-bool vsock_ns_serves(const struct vsock_transport *transport,
-		     const struct net *scope);
 u32 vsock_ns_port_from(u32 port);
 u32 vsock_ns_next_port(const struct net *net);
 

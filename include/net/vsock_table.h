@@ -18,7 +18,7 @@ struct vsock_sock;
 struct vsock_transport;
 
 /**
- * struct vsock_key - what the tables compare, and hash but for @local_cid
+ * struct vsock_key - an address in the tables; all but @local_cid is hashed
  * @scope: scope of the socket
  * @local_cid: its CID, or VMADDR_CID_ANY
  * @local_port: its port

@@ -134,14 +134,22 @@ void vsock_list_start(struct vsock_node *cursor, const struct net *net)
 }
 EXPORT_SYMBOL_GPL(vsock_list_start);
 
-/* False for a socket that no file belongs to and that no packet finds: one that
- * was closed, or one that is being made for an incoming connection.
+/**
+ * vsock_list_shows() - test whether a dump for user space has a socket
+ * @vsk: the socket
+ *
+ * A socket has neither a file nor a place in the connected table after it was
+ * closed, and while it is created for an incoming connection.
+ *
+ * Context: any.
+ * Return: false for such a socket.
  */
-static bool vsock_is_shown(const struct vsock_sock *vsk)
+bool vsock_list_shows(const struct vsock_sock *vsk)
 {
 	/* It may get or lose its file right now; either answer is good. */
 	return data_race(vsk->sk.sk_socket) || vsock_is_connected(vsk);
 }
+EXPORT_SYMBOL_GPL(vsock_list_shows);
 
 /**
  * vsock_list_next() - go on with a dump
@@ -176,7 +184,7 @@ int vsock_list_next(struct vsock_node *cursor, const struct net *net,
 			struct vsock_sock *vsk =
 				container_of(node, struct vsock_sock, node);
 
-			err = vsock_is_shown(vsk) ? fn(sk_vsock(vsk), arg) : 0;
+			err = fn(sk_vsock(vsk), arg);
 			if (err)
 				break;
 		}
@@ -215,9 +223,8 @@ void vsock_list_stop(struct vsock_node *cursor, const struct net *net)
 EXPORT_SYMBOL_GPL(vsock_list_stop);
 
 /**
- * vsock_for_each_socket() - visit the sockets that may have a transport
- * @transport: the transport; namespaces that it does not serve are skipped, so
- *	a reset of the guest-to-host transport does not wait for their locks
+ * vsock_for_each_socket() - visit all sockets of a scope
+ * @scope: the scope; the lists of other namespaces are not locked
  * @fn: as for vsock_list_next(), and returns 0
  * @arg: for @fn
  *
@@ -225,7 +232,7 @@ EXPORT_SYMBOL_GPL(vsock_list_stop);
  *
  * Context: process context or softirq.
  */
-void vsock_for_each_socket(const struct vsock_transport *transport,
+void vsock_for_each_socket(const struct net *scope,
 			   int (*fn)(struct sock *sk, void *arg), void *arg)
 {
 	struct vsock_node cursor;
@@ -233,7 +240,7 @@ void vsock_for_each_socket(const struct vsock_transport *transport,
 
 	rcu_read_lock();
 	for_each_net_rcu(net) {
-		if (!vsock_ns_serves(transport, vsock_ns_scope(net)))
+		if (!net_eq(vsock_ns_scope(net), scope))
 			continue;
 		vsock_list_start(&cursor, net);
 		vsock_list_next(&cursor, net, fn, arg);

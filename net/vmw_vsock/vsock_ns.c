@@ -130,25 +130,11 @@ struct vsock_list **vsock_ns_list(const struct net *net)
 }
 
 /**
- * vsock_ns_serves() - test whether a transport serves sockets of a scope
- * @transport: the transport
- * @scope: the scope
- *
- * A transport that does not keep scopes apart serves the shared one only.
- *
- * Context: any.
- * Return: true if so.
- */
-bool vsock_ns_serves(const struct vsock_transport *transport,
-		     const struct net *scope)
-{
-	return transport->scoped || !vsock_scope_is_local(scope);
-}
-
-/**
  * vsock_ns_check_transport() - check that a socket may use a transport
  * @vsk: the socket
  * @transport: the transport for its remote address, NULL if there is none
+ *
+ * A transport that does not keep scopes apart serves the shared one only.
  *
  * Context: any.
  * Return: 0, also if there is no transport; else an errno for connect().
@@ -156,7 +142,8 @@ bool vsock_ns_serves(const struct vsock_transport *transport,
 int vsock_ns_check_transport(const struct vsock_sock *vsk,
 			     const struct vsock_transport *transport)
 {
-	if (!transport || vsock_ns_serves(transport, vsk->scope))
+	if (!transport || transport->scoped ||
+	    !vsock_scope_is_local(vsk->scope))
 		return 0;
 
 	switch (vsk->sk.sk_type) {

@@ -15,7 +15,7 @@ TRAILER=
 EPOCH=1735689600		# the date of all commits, so that the same input has the same hashes
 # The files that a build of the module family needs.
 FAMILY_FILES=(net/vmw_vsock drivers/vhost/Makefile drivers/vhost/Kconfig drivers/vhost/vsock.c drivers/vhost/vhost.h
-	include/net/af_vsock.h include/net/vsock_addr.h include/linux/virtio_vsock.h)
+	include/net/af_vsock.h include/net/vsock_addr.h include/linux/virtio_vsock.h include/uapi/linux/vm_sockets.h)
 
 # Ignore the user's git settings: they may change hashes and diffs.
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY

@@ -25,8 +25,8 @@ static int see(struct sock *sk, void *arg)
 
 	for (i = 0; i < SOCKETS && sk_vsock(dump->vsks[i]) != sk; i++)
 		;
-	if (i == SOCKETS)
-		return 0; /* not one of the test's */
+	if (i == SOCKETS || !vsock_list_shows(dump->vsks[i]))
+		return 0;
 
 	dump->seen[i]++;
 	dump->order[dump->count++] = i;

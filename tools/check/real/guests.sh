@@ -222,6 +222,23 @@ serve() {
 }
 SERVERS=()
 
+# run_in GUEST PROGRAM: runs a test program in a guest. Each of its results is one here.
+run_in() {
+	local before=$N line status
+	WAIT=${WAIT:-600} tell "$1" "$2" >said
+	status=$?
+	remark <said
+	while read -r line; do
+		case $line in
+		'ok '*'# SKIP'*) is "$2: ${line#ok * }" skipped "run" ;;
+		'ok '*) is "$2: ${line#ok * }" ok ok ;;
+		'not ok '*) is "$2: ${line#not ok * }" failed ok ;;
+		esac
+	done <said
+	is "$2 reported all of its tests" "1..$((N - before))" "$(grep -m 1 '^1\.\.' said)"
+	is "its exit status says the same" "$status" 0
+}
+
 # --- the end ------------------------------------------------------------------------
 
 # clean NAME: prints clean, or the complaints of the guest's kernel.

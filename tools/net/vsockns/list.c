@@ -47,6 +47,7 @@ struct json_object *json_space(const struct space *space)
 	json_put(object, "owner_user_ns", json_number(space->user_ns, space->owner_known));
 	json_put(object, "sockets", json_number(space->sockets, space->sockets >= 0));
 	json_put(object, "vms", json_cids(space));
+	json_put(object, "guest_cid", json_number(space->guest_cid, space->guest_cid));
 	json_put(object, "pid", json_number(space->pid, space->pid));
 	json_put(object, "program", space->pid ? json_object_new_string(space->program) : NULL);
 	return object;
@@ -109,12 +110,14 @@ static void list_names(const struct space *space, const char **cell)
 
 static void list_row(const struct space *space)
 {
-	char inode[32], children[32], owner[64] = "?", sockets[32] = "?", cids[128], pid[32] = "-";
-	const char *cell[] = { space_name(space), inode, mode_name(space->mode), children,
+	char inode[32], mode[32], children[32], owner[64] = "?", sockets[32] = "?", cids[128], pid[32] = "-";
+	const char *cell[] = { space_name(space), inode, mode, children,
 			       owner, sockets, cids, pid,
 			       space->pid ? space->program : "-" };
 
 	snprintf(inode, sizeof(inode), "%lu", (unsigned long)space->inode);
+	snprintf(mode, sizeof(mode), "%s%s", mode_name(space->mode),
+		 space->mode == MODE_LOCAL && space->guest_cid ? ",g2h" : "");
 	snprintf(children, sizeof(children), "%s%s", mode_name(space->children),
 		 children_chosen(space) ? ",chosen" : "");
 	if (space->owner_known && space->user_ns == found.spaces->user_ns)

@@ -17,6 +17,7 @@ static const struct {
 	{ "add", cmd_add },
 	{ "exec", cmd_exec },
 	{ "default", cmd_default },
+	{ "g2h", cmd_g2h },
 	{ "check", cmd_check },
 };
 
@@ -32,6 +33,7 @@ static int help(void)
 	      "  add NAME --mode local|global      create a named namespace with a mode\n"
 	      "  exec --mode local|global -- CMD   run CMD in a new namespace, also without root\n"
 	      "  default [local|global] [--yes]    show or choose the mode of new namespaces\n"
+	      "  g2h [NAME|--shared]               show or assign the transport to the host\n"
 	      "  check [--json]                    look for mistakes; exit status as for monitoring\n"
 	      "\n"
 	      "Exit status: 0 success, 1 failed, 2 wrong usage, 3 no such feature, 4 not permitted,\n"

@@ -96,6 +96,7 @@ static void visit(struct space *space, int fd)
 	space->mode = read_mode(NS_MODE_FILE);
 	space->children = read_mode(CHILD_MODE_FILE);
 	space->sockets = count_sockets();
+	space->guest_cid = guest_cid();
 }
 
 /*

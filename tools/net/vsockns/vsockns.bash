@@ -18,7 +18,7 @@ _vsockns() {
 		done
 	fi
 	if [ "$COMP_CWORD" = 1 ]; then
-		words='list vms add exec default check --help'
+		words='list vms add exec default g2h check --help'
 	elif [ "$prev" = --mode ]; then
 		words='local global'
 	else
@@ -27,6 +27,7 @@ _vsockns() {
 		add) words=--mode ;;
 		exec) words='--mode --' ;;
 		default) words='local global --yes' ;;
+		g2h) words="--shared $(cd /run/netns 2>/dev/null && echo *)" ;;
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -57,6 +57,7 @@ struct name {
  * @user_ns: inode number of the user namespace that owns it
  * @sockets: AF_VSOCK sockets; -1 if that is not known
  * @vms: number of VMs
+ * @guest_cid: CID of this machine there, if it has the transport to the host, or 0
  * @pid: the first process found in it, or 0
  * @program: the name of that process
  * @self: vsockns was started in it
@@ -74,6 +75,7 @@ struct space {
 	ino_t user_ns;
 	long sockets;
 	long vms;
+	unsigned int guest_cid;
 	pid_t pid;
 	char program[64];
 	bool self;
@@ -133,6 +135,9 @@ void scan_listns(void);
 /* diag.c */
 long count_sockets(void);
 
+/* g2h.c */
+unsigned int guest_cid(void);
+
 /* progress.c */
 void progress_begin(void);
 void progress(void);
@@ -180,6 +185,7 @@ int cmd_add(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
 int cmd_default(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_g2h(int argc, char **argv);
 
 /* main.c: options */
 bool only_json(int argc, char **argv);

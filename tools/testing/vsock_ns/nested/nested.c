@@ -20,42 +20,19 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "g2h.h"
 #include "guest.h"
-#include "vsock_ns_util.h"
 
 #define ANY VMADDR_CID_ANY
 #define HOST VMADDR_CID_HOST
 #define GUEST_PORT 0x6e657374
 #define WAIT_MS 60000
 
-/* ---- /dev/vsock ---- */
-
-static int dev_vsock_in(int ns)
-{
-	int here = ns_here(), dev = -1;
-
-	if (!ns_enter(ns))
-		dev = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
-	if (ns_enter(here))
-		dev = -1;
-	close(here);
-	return dev;
-}
-
 static unsigned int answer_of(int dev)
 {
 	unsigned int cid = 0;
 
 	return ioctl(dev, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) ? 0 : cid;
-}
-
-static unsigned int local_cid_in(int ns)
-{
-	int dev = dev_vsock_in(ns);
-	unsigned int cid = answer_of(dev);
-
-	close(dev);
-	return cid;
 }
 
 /* ---- the machine ---- */

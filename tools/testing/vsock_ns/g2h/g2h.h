@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The guest-to-host transport and the services of g2h_host
+ */
+#ifndef VSOCK_NS_G2H_H
+#define VSOCK_NS_G2H_H
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+
+#include "vsock_ns_util.h"
+
+#ifndef IOCTL_VM_SOCKETS_ASSIGN_G2H_NETNS
+#define IOCTL_VM_SOCKETS_ASSIGN_G2H_NETNS _IO(7, 0xba)
+#endif
+
+/* Ports of g2h_host. Seqpacket services have the next number. */
+#define ECHO_PORT 0x67320000	/* returns what it receives */
+#define CALL_PORT 0x67320002	/* struct call -> connects there and echoes; returns an errno */
+#define LIVE_PORT 0x67320004	/* returns the number of ECHO connections that have not ended */
+
+/**
+ * struct call - a request to g2h_host to connect to its client
+ * @port: port at the CID of the client
+ * @type: SOCK_STREAM or SOCK_SEQPACKET
+ */
+struct call {
+	unsigned int port;
+	int type;
+};
+
+static inline int dev_vsock_in(int ns)
+{
+	int here = ns_here(), dev = -1;
+
+	if (!ns_enter(ns))
+		dev = open("/dev/vsock", O_RDONLY | O_CLOEXEC);
+	if (ns_enter(here))
+		dev = -1;
+	close(here);
+	return dev;
+}
+
+static inline int assign_by(int dev)
+{
+	return ioctl(dev, IOCTL_VM_SOCKETS_ASSIGN_G2H_NETNS) ? -errno : 0;
+}
+
+static inline int assign_to(int ns)
+{
+	int dev = dev_vsock_in(ns), err = assign_by(dev);
+
+	close(dev);
+	return err;
+}
+
+static inline unsigned int local_cid_in(int ns)
+{
+	int dev = dev_vsock_in(ns);
+	unsigned int cid = 0;
+
+	if (ioctl(dev, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid))
+		cid = 0;
+	close(dev);
+	return cid;
+}
+
+#endif

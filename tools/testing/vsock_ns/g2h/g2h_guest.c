@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Assignment of the guest-to-host transport, in a guest whose host runs g2h_host:
+ *
+ *	the host: echoes, calls back, counts connections
+ *	 |
+ *	this machine: the device belongs to one scope at a time
+ *	 +-- init, g0	the shared scope
+ *	 +-- l0, l1
+ */
+#include <endian.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "kselftest_harness.h"
+#include "g2h.h"
+#include "lock_holder.h"
+
+#define ANY VMADDR_CID_ANY
+#define HOST VMADDR_CID_HOST
+#define WAIT_MS 60000
+
+FIXTURE(g2h)
+{
+	int ns[NS_COUNT];
+	unsigned int own;
+};
+
+FIXTURE_VARIANT(g2h)
+{
+	int type;
+};
+
+FIXTURE_VARIANT_ADD(g2h, stream)
+{
+	.type = SOCK_STREAM,
+};
+
+FIXTURE_VARIANT_ADD(g2h, seqpacket)
+{
+	.type = SOCK_SEQPACKET,
+};
+
+FIXTURE_SETUP(g2h)
+{
+	const char *why = cannot_run();
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_EQ(0, ns_make(self->ns));
+	ASSERT_EQ(0, assign_to(self->ns[INIT]));
+	self->own = local_cid_in(self->ns[INIT]);
+	if (self->own <= HOST || self->own == ANY)
+		SKIP(return, "this machine is not a guest");
+}
+
+FIXTURE_TEARDOWN(g2h)
+{
+	assign_to(self->ns[INIT]);
+	ns_close(self->ns);
+}
+
+/* ---- the host ---- */
+
+static int connect_host(int ns, int type, unsigned int port)
+{
+	return connect_in(ns, type, HOST, port + (type == SOCK_SEQPACKET));
+}
+
+/* True if @sock, which is connected to the echo, gets back what it sends. */
+static bool echoes(int sock, const char *text)
+{
+	char back[64] = "";
+	size_t len = strlen(text);
+
+	return send(sock, text, len, MSG_NOSIGNAL) == (ssize_t)len &&
+	       recv(sock, back, len, MSG_WAITALL) == (ssize_t)len && !strcmp(back, text);
+}
+
+static bool reaches_host(int ns, int type)
+{
+	int sock = connect_host(ns, type, ECHO_PORT);
+	bool ok = sock >= 0 && echoes(sock, "hello");
+
+	close(sock);
+	return ok;
+}
+
+/* Ask the host, from @ns, to connect to @port: 0, an errno, or -1. */
+static int host_connects(int ns, int type, unsigned int port)
+{
+	struct call call = { .port = port, .type = type };
+	int sock = connect_in(ns, SOCK_STREAM, HOST, CALL_PORT), err = -1;
+
+	if (sock >= 0 && send(sock, &call, sizeof(call), MSG_NOSIGNAL) == sizeof(call) &&
+	    recv(sock, &err, sizeof(err), MSG_WAITALL) != sizeof(err))
+		err = -1;
+	close(sock);
+	return err;
+}
+
+/* The number of connections to the echo, as the host sees it. */
+static int live_at_host(int ns)
+{
+	int sock = connect_in(ns, SOCK_STREAM, HOST, LIVE_PORT), count = -1;
+
+	if (sock >= 0 && recv(sock, &count, sizeof(count), MSG_WAITALL) != sizeof(count))
+		count = -1;
+	close(sock);
+	return count;
+}
+
+static int error_of(int sock)
+{
+	socklen_t len = sizeof(int);
+	int err = -1;
+
+	getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len);
+	return err;
+}
+
+/* ---- connections ---- */
+
+TEST_F_TIMEOUT(g2h, shared_is_for_all_global_namespaces, 180)
+{
+	EXPECT_TRUE(reaches_host(self->ns[INIT], variant->type));
+	EXPECT_TRUE(reaches_host(self->ns[G0], variant->type));
+	EXPECT_FALSE(reaches_host(self->ns[L0], variant->type));
+}
+
+TEST_F_TIMEOUT(g2h, assigned_namespace_reaches_the_host_and_others_do_not, 180)
+{
+	ASSERT_EQ(0, assign_to(self->ns[L0]));
+	EXPECT_TRUE(reaches_host(self->ns[L0], variant->type));
+	EXPECT_FALSE(reaches_host(self->ns[INIT], variant->type));
+	EXPECT_FALSE(reaches_host(self->ns[G0], variant->type));
+	EXPECT_FALSE(reaches_host(self->ns[L1], variant->type));
+	ASSERT_EQ(0, assign_to(self->ns[INIT]));
+	EXPECT_TRUE(reaches_host(self->ns[G0], variant->type));
+	EXPECT_FALSE(reaches_host(self->ns[L0], variant->type));
+}
+
+TEST_F_TIMEOUT(g2h, cid_2_is_this_machine_for_others, 180)
+{
+	struct pair pair;
+
+	ASSERT_EQ(0, assign_to(self->ns[L0]));
+	ASSERT_EQ(0, pair_in(&pair, self->ns[INIT], variant->type, HOST));
+	EXPECT_EQ(0, talk(pair.client, pair.server));
+	ASSERT_EQ(0, pair_in(&pair, self->ns[L1], variant->type, HOST));
+	EXPECT_EQ(0, talk(pair.client, pair.server));
+}
+
+TEST_F_TIMEOUT(g2h, host_reaches_listeners_of_the_assigned_namespace_only, 180)
+{
+	int init = listen_in(self->ns[INIT], variant->type, ANY, PORT);
+	int l0 = listen_in(self->ns[L0], variant->type, ANY, PORT);
+	int sock;
+
+	ASSERT_EQ(0, host_connects(self->ns[INIT], variant->type, PORT));
+	EXPECT_LE(0, accept_one(init));
+	EXPECT_TRUE(quiet(l0));
+	ASSERT_EQ(0, assign_to(self->ns[L0]));
+	ASSERT_EQ(0, host_connects(self->ns[L0], variant->type, PORT));
+	sock = accept_one(l0);
+	ASSERT_LE(0, sock);
+	EXPECT_TRUE(echoes(sock, "called"));
+	EXPECT_TRUE(quiet(init));
+	close(l0);
+	EXPECT_EQ(ECONNRESET, host_connects(self->ns[L0], variant->type, PORT));
+	EXPECT_TRUE(quiet(init));
+}
+
+/* ---- the CID ---- */
+
+TEST_F_TIMEOUT(g2h, own_cid_goes_with_the_transport, 180)
+{
+	ASSERT_EQ(0, assign_to(self->ns[L0]));
+	EXPECT_EQ(self->own, local_cid_in(self->ns[L0]));
+	EXPECT_NE(self->own, local_cid_in(self->ns[INIT]));
+	EXPECT_NE(self->own, local_cid_in(self->ns[L1]));
+	EXPECT_LE(0, bind_in(self->ns[L0], self->own, PORT));
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[INIT], self->own, PORT));
+	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[L1], self->own, PORT));
+	if (!cannot_make_vms()) {
+		EXPECT_EQ(-EADDRINUSE, vm_with_cid(self->ns[L0], self->own));
+		EXPECT_LE(0, vm_with_cid(self->ns[INIT], self->own));
+	}
+}
+
+/* ---- change of hands ---- */
+
+TEST_F_TIMEOUT(g2h, connections_of_the_loser_are_reset_at_both_ends, 180)
+{
+	int sock = connect_host(self->ns[INIT], variant->type, ECHO_PORT), tries = 100;
+	struct pollfd p = { .fd = sock };
+
+	ASSERT_LE(0, sock);
+	ASSERT_TRUE(echoes(sock, "before"));
+	EXPECT_LE(1, live_at_host(self->ns[INIT]));
+	ASSERT_EQ(0, assign_to(self->ns[L0]));
+	EXPECT_EQ(1, poll(&p, 1, WAIT_MS));
+	EXPECT_TRUE(p.revents & POLLHUP);
+	EXPECT_EQ(ECONNRESET, error_of(sock));
+	EXPECT_GT(0, send(sock, "after", 5, MSG_NOSIGNAL));
+	while (live_at_host(self->ns[L0]) && --tries)
+		usleep(100000);
+	EXPECT_LT(0, tries);
+	close(sock);
+}
+
+static void *fill(void *arg)
+{
+	static char data[65536];
+	int sock = *(int *)arg;
+
+	while (send(sock, data, sizeof(data), MSG_NOSIGNAL) > 0)
+		;
+	return NULL;
+}
+
+TEST_F_TIMEOUT(g2h, a_blocked_writer_wakes, 180)
+{
+	int sock = connect_host(self->ns[INIT], variant->type, ECHO_PORT);
+	pthread_t writer;
+
+	ASSERT_LE(0, sock);
+	/* The echo stops when nobody reads from it. */
+	ASSERT_EQ(0, pthread_create(&writer, NULL, fill, &sock));
+	usleep(2000000);
+	ASSERT_EQ(0, assign_to(self->ns[L0]));
+	EXPECT_EQ(0, pthread_join(writer, NULL));
+	close(sock);
+}
+
+TEST_F_TIMEOUT(g2h, the_port_pair_of_an_old_connection_can_be_used_at_once, 180)
+{
+	unsigned int port = ECHO_PORT + (variant->type == SOCK_SEQPACKET);
+	int i, old, new;
+
+	for (i = 0; i < 20; i++) {
+		old = sock_in(self->ns[INIT], variant->type);
+		new = sock_in(self->ns[L0], variant->type);
+		/* A closed socket can keep its port for some seconds. */
+		ASSERT_EQ(0, bind_to(old, ANY, PORT + i));
+		ASSERT_EQ(0, bind_to(new, ANY, PORT + i));
+		ASSERT_EQ(0, connect_to(old, HOST, port));
+		/* The echo of this is on its way when the transport changes hands. */
+		ASSERT_EQ(8, send(old, "old data", 8, MSG_NOSIGNAL));
+		ASSERT_EQ(0, assign_to(self->ns[L0]));
+		if (!connect_to(new, HOST, port))
+			EXPECT_TRUE(echoes(new, "new data"));
+		EXPECT_TRUE(reaches_host(self->ns[L0], variant->type));
+		close(old);
+		close(new);
+		ASSERT_EQ(0, assign_to(self->ns[INIT]));
+	}
+}
+
+TEST_F_TIMEOUT(g2h, a_held_lock_delays_nobody, 180)
+{
+	int sock = connect_host(self->ns[INIT], variant->type, ECHO_PORT);
+	const char *why = cannot_hold_locks();
+	struct lock_holder holder;
+
+	if (why)
+		SKIP(return, "%s", why);
+	ASSERT_LE(0, sock);
+	ASSERT_EQ(0, locks_hold(&holder, &sock, 1));
+	ASSERT_EQ(0, assign_to(self->ns[L0]));
+	EXPECT_TRUE(reaches_host(self->ns[L0], variant->type));
+	locks_release(&holder);
+	EXPECT_EQ(ECONNRESET, error_of(sock));
+	close(sock);
+}
+
+/* ---- the end of the namespace ---- */
+
+TEST_F_TIMEOUT(g2h, shared_again_when_the_namespace_ends, 180)
+{
+	int ns = ns_local(), sock, tries = 200;
+
+	ASSERT_LE(0, ns);
+	ASSERT_EQ(0, assign_to(ns));
+	sock = connect_host(ns, variant->type, ECHO_PORT);
+	ASSERT_LE(0, sock);
+	close(ns);
+	EXPECT_TRUE(echoes(sock, "no name, no task"));
+	close(sock);
+	while (local_cid_in(self->ns[INIT]) != self->own && --tries)
+		usleep(100000);
+	EXPECT_LT(0, tries);
+	EXPECT_TRUE(reaches_host(self->ns[INIT], variant->type));
+}
+
+/* ---- many at once ---- */
+
+struct assigner {
+	int dev;
+	bool failed;
+};
+
+static void *assign_often(void *arg)
+{
+	struct assigner *assigner = arg;
+	int i;
+
+	for (i = 0; i < 200; i++)
+		assigner->failed |= assign_by(assigner->dev) != 0;
+	return NULL;
+}
+
+TEST_F_TIMEOUT(g2h, two_that_assign_at_once_leave_one_owner, 300)
+{
+	struct assigner a = { .dev = dev_vsock_in(self->ns[L0]) };
+	struct assigner b = { .dev = dev_vsock_in(self->ns[L1]) };
+	pthread_t other;
+	bool l0, l1;
+	int i;
+
+	ASSERT_EQ(0, pthread_create(&other, NULL, assign_often, &a));
+	assign_often(&b);
+	for (i = 0; i < 20; i++)
+		close(connect_host(self->ns[i % 2 ? L0 : L1], variant->type, ECHO_PORT));
+	ASSERT_EQ(0, pthread_join(other, NULL));
+	EXPECT_FALSE(a.failed);
+	EXPECT_FALSE(b.failed);
+	l0 = local_cid_in(self->ns[L0]) == self->own;
+	l1 = local_cid_in(self->ns[L1]) == self->own;
+	EXPECT_EQ(1, l0 + l1);
+	EXPECT_TRUE(reaches_host(self->ns[l0 ? L0 : L1], variant->type));
+	EXPECT_FALSE(reaches_host(self->ns[l0 ? L1 : L0], variant->type));
+	close(a.dev);
+	close(b.dev);
+}
+
+TEST_HARNESS_MAIN
