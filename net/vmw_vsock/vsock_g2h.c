@@ -185,7 +185,7 @@ static void vsock_g2h_reset(const struct vsock_transport *transport,
 	vsock_reset(sk);
 	local_bh_enable();
 	if (state != TCP_CLOSE && state != TCP_LISTEN && transport->reset_peer)
-		transport->reset_peer(sk->sk_type, &local, &remote);
+		transport->reset_peer(transport, sk->sk_type, &local, &remote);
 }
 
 static void vsock_g2h_reset_net(const struct vsock_transport *transport,
