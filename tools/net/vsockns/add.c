@@ -19,7 +19,7 @@ static void check_name(const char *name)
 {
 	if (!*name)
 		die(EXIT_USAGE, "the name of a namespace cannot be empty");
-	if (strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+	if (leaves_directory(name))
 		die(EXIT_USAGE, "'%s' is no name of a namespace: it becomes a file in %s", name,
 		    NETNS_DIR);
 	if (strlen(name) > NAME_MAX)

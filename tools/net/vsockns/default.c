@@ -111,15 +111,10 @@ static int set(const struct space *own, enum mode mode, bool yes)
 int cmd_default(int argc, char **argv)
 {
 	static const struct option options[] = { { "yes", no_argument, NULL, 'y' }, { 0 } };
+	bool yes = one_flag(argc, argv, ":y", options);
 	enum mode mode = MODE_NONE;
-	bool yes = false;
-	int opt, status = EXIT_OK;
+	int status = EXIT_OK;
 
-	while ((opt = getopt_long(argc, argv, ":y", options, NULL)) != -1) {
-		if (opt != 'y')
-			bad_option(argv, opt);
-		yes = true;
-	}
 	if (argc - optind > 1)
 		die(EXIT_USAGE, "default takes one mode at most: vsockns default [local|global]");
 	if (optind < argc)

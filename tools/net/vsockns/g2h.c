@@ -59,7 +59,7 @@ static void enter_named(const char *name)
 	char *path;
 	int fd;
 
-	if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, ".."))
+	if (!*name || leaves_directory(name))
 		die(EXIT_USAGE, "'%s' cannot be the name of a namespace", name);
 	path = format_text("%s/%s", NETNS_DIR, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -97,14 +97,8 @@ static int assign(void)
 int cmd_g2h(int argc, char **argv)
 {
 	static const struct option options[] = { { "shared", no_argument, NULL, 's' }, { 0 } };
-	bool shared = false;
-	int opt;
+	bool shared = one_flag(argc, argv, ":s", options);
 
-	while ((opt = getopt_long(argc, argv, ":s", options, NULL)) != -1) {
-		if (opt != 's')
-			bad_option(argv, opt);
-		shared = true;
-	}
 	if (argc - optind > !shared)
 		die(EXIT_USAGE, "g2h takes a name or --shared: vsockns g2h [NAME|--shared]");
 	need_feature();

@@ -110,7 +110,8 @@ static void list_names(const struct space *space, const char **cell)
 
 static void list_row(const struct space *space)
 {
-	char inode[32], mode[32], children[32], owner[64] = "?", sockets[32] = "?", cids[128], pid[32] = "-";
+	char inode[32], mode[32], children[32], owner[64] = "?", sockets[32] = "?", cids[128];
+	char pid[32] = "-";
 	const char *cell[] = { space_name(space), inode, mode, children,
 			       owner, sockets, cids, pid,
 			       space->pid ? space->program : "-" };

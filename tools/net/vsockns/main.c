@@ -49,17 +49,25 @@ void bad_option(char **argv, int result)
 	    result == ':' ? "needs a value" : "is not known: see vsockns --help");
 }
 
+/* For commands with one option, which takes no value: true if it is given. */
+bool one_flag(int argc, char **argv, const char *letters, const struct option *options)
+{
+	bool given = false;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+		if (opt != options->val)
+			bad_option(argv, opt);
+		given = true;
+	}
+	return given;
+}
+
 bool only_json(int argc, char **argv)
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, { 0 } };
-	bool json = false;
-	int opt;
+	bool json = one_flag(argc, argv, ":", options);
 
-	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-		if (opt != 'j')
-			bad_option(argv, opt);
-		json = true;
-	}
 	if (optind < argc)
 		die(EXIT_USAGE, "%s takes no argument '%s': see vsockns --help", argv[0],
 		    argv[optind]);

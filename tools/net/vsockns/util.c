@@ -94,6 +94,12 @@ char *join(char *list, char *item)
 	return both;
 }
 
+/* True if @name is no single component of a path below a directory. */
+bool leaves_directory(const char *name)
+{
+	return strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..");
+}
+
 /* Reads the first line of a small file. Returns false with errno set. */
 bool read_line(const char *path, char *line, size_t size)
 {

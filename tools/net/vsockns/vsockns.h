@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 struct json_object;
+struct option;
 
 /* Exit status of every command but exec and check. */
 enum {
@@ -175,6 +176,7 @@ void *must_alloc(size_t size);
 char *must_copy(const char *text);
 char *join(char *list, char *item);
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool leaves_directory(const char *name);
 bool read_line(const char *path, char *line, size_t size);
 extern int failure_status;
 
@@ -188,6 +190,7 @@ int cmd_check(int argc, char **argv);
 int cmd_g2h(int argc, char **argv);
 
 /* main.c: options */
+bool one_flag(int argc, char **argv, const char *letters, const struct option *options);
 bool only_json(int argc, char **argv);
 void bad_option(char **argv, int result) __attribute__((noreturn));
 enum mode need_mode(const char *text);

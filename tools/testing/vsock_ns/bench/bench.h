@@ -120,6 +120,7 @@ long positive(const char *text);
 int plain_socket(int flags);
 void connect_accept(struct pair *pair, int listener, unsigned int port);
 void round_trip(const struct pair *pair);
+double round_trips(const struct pair *pair);
 int local_parent(void);
 int tenant_namespace(const struct options *opt);
 void *shared_memory(size_t size);

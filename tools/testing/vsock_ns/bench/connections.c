@@ -24,16 +24,6 @@ static void grow_to(int listener, long n)
 	}
 }
 
-static double round_trips(const struct pair *pair)
-{
-	uint64_t begin = now_ns();
-	int i;
-
-	for (i = 0; i < REPS; i++)
-		round_trip(pair);
-	return (now_ns() - begin) / (double)REPS;
-}
-
 /* accept() waits for the client; close() may finish in the background. */
 static double connects(int listener)
 {

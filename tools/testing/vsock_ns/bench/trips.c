@@ -71,16 +71,6 @@ static const struct {
 	{ "unix-seqpacket", unix_seqpacket },
 };
 
-static double one_task(const struct pair *pair)
-{
-	uint64_t begin = now_ns();
-	int i;
-
-	for (i = 0; i < REPS; i++)
-		round_trip(pair);
-	return (now_ns() - begin) / (double)REPS;
-}
-
 static int echo(void *arg)
 {
 	const struct pair *pair = arg;
@@ -128,7 +118,7 @@ void work_trips(const struct options *opt)
 	settle(5000);
 	for (k = 0; k < ARRAY_SIZE(kinds); k++) {
 		kinds[k].connect(&pair);
-		measure(opt, "one", kinds[k].name, &pair, one_task);
+		measure(opt, "one", kinds[k].name, &pair, round_trips);
 		pid = start(echo, &pair);
 		measure(opt, "two", kinds[k].name, &pair, two_tasks);
 		kill(pid, SIGKILL);

@@ -222,6 +222,17 @@ void round_trip(const struct pair *pair)
 	pass(pair->server, pair->client);
 }
 
+/* Instructions per round trip, on average. */
+double round_trips(const struct pair *pair)
+{
+	uint64_t begin = now_ns();
+	int i;
+
+	for (i = 0; i < REPS; i++)
+		round_trip(pair);
+	return (now_ns() - begin) / (double)REPS;
+}
+
 /* Returns a namespace whose children are local. */
 int local_parent(void)
 {

@@ -55,13 +55,18 @@ static inline int assign_to(int ns)
 	return err;
 }
 
+static inline unsigned int local_cid_by(int dev)
+{
+	unsigned int cid = 0;
+
+	return ioctl(dev, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) ? 0 : cid;
+}
+
 static inline unsigned int local_cid_in(int ns)
 {
 	int dev = dev_vsock_in(ns);
-	unsigned int cid = 0;
+	unsigned int cid = local_cid_by(dev);
 
-	if (ioctl(dev, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid))
-		cid = 0;
 	close(dev);
 	return cid;
 }

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -27,13 +26,6 @@
 #define HOST VMADDR_CID_HOST
 #define GUEST_PORT 0x6e657374
 #define WAIT_MS 60000
-
-static unsigned int answer_of(int dev)
-{
-	unsigned int cid = 0;
-
-	return ioctl(dev, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) ? 0 : cid;
-}
 
 /* ---- the machine ---- */
 
@@ -277,7 +269,7 @@ static int ask_in(void *arg)
 
 	if (ns_enter(asking->ns))
 		return 255;
-	cid = answer_of(asking->dev);
+	cid = local_cid_by(asking->dev);
 	return cid < 255 ? cid : 254;
 }
 
