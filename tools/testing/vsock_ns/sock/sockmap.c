@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A receiver in a sockmap: a BPF program is run for each packet, which may sleep.
- * The sender must not run it in its own context, under a spinlock.
+ * The sender must not run it in its own context, under a spinlock. recv() does not
+ * keep the lock of the socket while it waits.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <linux/bpf.h>
 
@@ -15,6 +17,10 @@
 #include "vm_link.h"
 
 #define ROUNDS 50
+#define WINDOW 262144
+
+/* A child that waits in recv() does so long before this. */
+#define SOON_US 200000
 
 static int bpf(int command, union bpf_attr *attr)
 {
@@ -83,6 +89,7 @@ FIXTURE(sockmap)
 
 FIXTURE_SETUP(sockmap)
 {
+	const struct timeval patience = { .tv_sec = VM_PATIENCE_MS / 1000 };
 	const char *why = cannot_run();
 	int here = ns_here();
 
@@ -95,6 +102,10 @@ FIXTURE_SETUP(sockmap)
 		     strerror(-(self->map < 0 ? self->map : self->program)));
 	ASSERT_EQ(0, program_attach(self->map, self->program));
 	ASSERT_EQ(0, pair_in(&self->pair, here, SOCK_STREAM, VMADDR_CID_LOCAL));
+	ASSERT_EQ(0, setsockopt(self->pair.client, SOL_SOCKET, SO_RCVTIMEO, &patience,
+				sizeof(patience)));
+	ASSERT_EQ(0, setsockopt(self->pair.server, SOL_SOCKET, SO_RCVTIMEO, &patience,
+				sizeof(patience)));
 	close(here);
 }
 
@@ -106,21 +117,6 @@ FIXTURE_TEARDOWN(sockmap)
 	close(self->map);
 }
 
-/* Without a wait in recv(): of a socket in a sockmap, it would hold the lock. */
-static ssize_t receive(int sock, unsigned char *data, size_t len)
-{
-	struct pollfd p = { .fd = sock, .events = POLLIN };
-	ssize_t n;
-
-	do {
-		if (poll(&p, 1, VM_PATIENCE_MS) != 1)
-			return -ETIMEDOUT;
-		n = recv(sock, data, len, MSG_DONTWAIT);
-	} while (n < 0 && errno == EAGAIN);
-
-	return n < 0 ? -errno : n;
-}
-
 static int one_way(int from, int to, int n)
 {
 	unsigned char data[] = { n, n + 1, n + 2 }, got[4];
@@ -128,9 +124,9 @@ static int one_way(int from, int to, int n)
 
 	if (send(from, data, sizeof(data), 0) != sizeof(data))
 		return -EIO;
-	len = receive(to, got, sizeof(got));
+	len = recv(to, got, sizeof(got), 0);
 	if (len != sizeof(data))
-		return len < 0 ? len : -ENODATA;
+		return len < 0 ? -errno : -ENODATA;
 	return memcmp(data, got, sizeof(data)) ? -EBADMSG : 0;
 }
 
@@ -155,6 +151,78 @@ TEST_F(sockmap, receivers_may_come_and_go)
 		ASSERT_EQ(0, one_way(self->pair.client, self->pair.server, i));
 		ASSERT_EQ(0, map_delete(self->map));
 	}
+}
+
+/* ---- a child that waits in recv() ---- */
+
+static int receive_a_byte(void *arg)
+{
+	char byte;
+
+	return recv(*(int *)arg, &byte, 1, 0) != 1;
+}
+
+static int receive_the_end(void *arg)
+{
+	char byte;
+
+	return recv(*(int *)arg, &byte, 1, 0) != 0;
+}
+
+/* Returns the child, which waits on a socket that is in the sockmap now. */
+static pid_t start_to_wait(int map, int *sock, int (*wait)(void *))
+{
+	int err = map_insert(map, *sock);
+	pid_t pid = err ? err : start(wait, sock);
+
+	if (pid > 0)
+		usleep(SOON_US);
+	return pid;
+}
+
+TEST_F(sockmap, reader_that_waits_gets_data)
+{
+	pid_t pid = start_to_wait(self->map, &self->pair.server, receive_a_byte);
+
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(1, send(self->pair.client, "x", 1, 0));
+	EXPECT_EQ(0, finish(pid));
+}
+
+TEST_F(sockmap, reader_that_waits_gets_the_end)
+{
+	pid_t pid = start_to_wait(self->map, &self->pair.server, receive_the_end);
+
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(0, shutdown(self->pair.client, SHUT_WR));
+	EXPECT_EQ(0, finish(pid));
+}
+
+TEST_F(sockmap, reader_that_waits_is_not_ended_by_credit)
+{
+	static char data[WINDOW];
+	pid_t pid;
+
+	ASSERT_EQ(WINDOW, send(self->pair.server, data, WINDOW, 0));
+	pid = start_to_wait(self->map, &self->pair.server, receive_a_byte);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(WINDOW / 2, recv(self->pair.client, data, WINDOW / 2, MSG_WAITALL));
+	usleep(SOON_US);
+	ASSERT_EQ(1, send(self->pair.client, "x", 1, 0));
+	EXPECT_EQ(0, finish(pid));
+}
+
+TEST_F(sockmap, reader_that_waits_lets_others_connect)
+{
+	pid_t pid = start_to_wait(self->map, &self->pair.server, receive_a_byte);
+	int here = ns_here();
+	struct pair pair;
+
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(1, send(self->pair.client, "x", 1, 0));
+	EXPECT_EQ(0, pair_in(&pair, here, SOCK_STREAM, VMADDR_CID_LOCAL));
+	EXPECT_EQ(0, talk(pair.client, pair.server));
+	EXPECT_EQ(0, finish(pid));
 }
 
 TEST_HARNESS_MAIN
