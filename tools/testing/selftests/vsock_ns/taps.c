@@ -6,7 +6,6 @@
  * that answers it pass the taps before connect() returns. A tap that has not
  * seen them by then never will.
  */
-#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,13 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/vsockmon.h>
-#include <net/if.h>
 
 #include "kselftest_harness.h"
 #include "guest.h"
+#include "netlink.h"
 #include "vsock_ns_util.h"
 
 #define DEVICE "vsockmon0"
@@ -41,19 +38,12 @@ static int run_in(int ns, const char *command)
 /* Open a packet socket on the tap in @ns. */
 static int listen_on_tap(int ns)
 {
-	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-	int here = ns_here(), sock;
+	int here = ns_here(), sock = ns_enter(ns);
 
-	if (ns_enter(ns))
-		return -EINVAL;
-	sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	addr.sll_ifindex = if_nametoindex(DEVICE);
-	if (sock >= 0 && bind(sock, (struct sockaddr *)&addr, sizeof(addr))) {
-		close(sock);
-		sock = -1;
-	}
+	if (!sock)
+		sock = tap_open(DEVICE);
 	if (ns_enter(here))
-		sock = -1;
+		sock = -EINVAL;
 	close(here);
 	return sock;
 }

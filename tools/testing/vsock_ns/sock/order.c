@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/time.h>
@@ -270,6 +271,59 @@ TEST_F(held_writer, has_all_of_its_window_when_its_lock_is_released)
 	locks_release(&self->holder);
 	ASSERT_EQ(1, poll(&p, 1, PATIENCE_S * 1000));
 	EXPECT_EQ(WINDOW, fill(self->pair.client));
+}
+
+/* ---- a reader whose lock is held ---- */
+
+FIXTURE(held_reader)
+{
+	struct lock_holder holder;
+	struct pair pair;
+	sigset_t signals;
+};
+
+FIXTURE_SETUP(held_reader)
+{
+	const unsigned long long window = WINDOW;
+	const char *why = cannot_run();
+
+	if (!why)
+		why = cannot_hold_locks();
+	if (why)
+		SKIP(return, "%s", why);
+	sigemptyset(&self->signals);
+	sigaddset(&self->signals, SIGIO);
+	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &self->signals, NULL));
+	ASSERT_EQ(0, pair_in(&self->pair, ns_here(), SOCK_STREAM, LO));
+	ASSERT_EQ(0, setsockopt(self->pair.server, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE,
+				&window, sizeof(window)));
+	ASSERT_EQ(0, fcntl(self->pair.server, F_SETOWN, getpid()));
+	ASSERT_EQ(0, fcntl(self->pair.server, F_SETFL, O_ASYNC));
+}
+
+FIXTURE_TEARDOWN(held_reader)
+{
+	locks_release(&self->holder);
+	close(self->pair.client);
+	close(self->pair.server);
+}
+
+/* The owner of a lock may be reading the queue. poll() and recv() wait for it, signals do not. */
+TEST_F(held_reader, is_told_of_data_when_its_lock_is_released)
+{
+	const struct timespec now = { 0 }, patience = { .tv_sec = PATIENCE_S };
+	char got[2];
+
+	while (sigtimedwait(&self->signals, NULL, &now) > 0)
+		;
+	ASSERT_EQ(0, locks_hold(&self->holder, &self->pair.server, 1));
+	ASSERT_EQ(1, send(self->pair.client, "x", 1, 0));
+	ASSERT_EQ(1, send(self->pair.client, "y", 1, 0));
+	EXPECT_EQ(-1, sigtimedwait(&self->signals, NULL, &now));
+	locks_release(&self->holder);
+	EXPECT_EQ(SIGIO, sigtimedwait(&self->signals, NULL, &patience));
+	EXPECT_EQ(2, recv(self->pair.server, got, 2, MSG_WAITALL));
+	EXPECT_EQ(0, memcmp("xy", got, 2));
 }
 
 /* ---- a socket that is its own peer ---- */

@@ -3,7 +3,6 @@
  * sock_diag and taps show a namespace only its own sockets and packets: see stress.h.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
 #include <net/if.h>
@@ -11,8 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/vm_sockets_diag.h>
 #include <linux/vsockmon.h>
@@ -126,15 +123,13 @@ static void name_tap(struct worker *w, const struct tap *tap, char *name)
 
 static int listen_on_tap(struct worker *w, const struct space *space, const char *name)
 {
-	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int sock;
 
 	if (ns_enter(space->fd))
 		wrong(w, "cannot enter namespace %u", space->id);
-	sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	addr.sll_ifindex = if_nametoindex(name);
-	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr)))
-		wrong(w, "listening on a tap: %s", strerror(errno));
+	sock = tap_open(name);
+	if (sock < 0)
+		wrong(w, "listening on a tap: %s", strerror(-sock));
 	if (ns_enter(w->home))
 		wrong(w, "cannot return to init");
 	return sock;

@@ -80,6 +80,27 @@ TEST_F(vm_data, more_than_all_buffers_hold_arrives_complete_both_ways)
 
 /* ---- credit ---- */
 
+#define TRIPS 50
+
+/* The writer of messages is told of each that was read. */
+TEST_F(vm_data, ping_pong_of_a_stream_is_one_packet_each_way)
+{
+	const unsigned long long *received = self->vm.stack.received;
+	char byte = 0;
+	int i;
+
+	for (i = 0; i < TRIPS; i++) {
+		ASSERT_EQ(1, send(self->link.sock, &byte, 1, 0));
+		ASSERT_EQ(1, guest_read(self->link.conn, &byte, 1, NULL, VM_PATIENCE_MS));
+		ASSERT_EQ(1, guest_write(self->link.conn, &byte, 1, VM_PATIENCE_MS));
+		ASSERT_EQ(1, recv(self->link.sock, &byte, 1, 0));
+	}
+	turn_until_quiet(&self->vm);
+	EXPECT_EQ(TRIPS, received[VIRTIO_VSOCK_OP_RW]);
+	EXPECT_GE(variant->type == SOCK_STREAM ? 0 : TRIPS,
+		  received[VIRTIO_VSOCK_OP_CREDIT_UPDATE]);
+}
+
 TEST_F(vm_data, host_stops_when_the_guest_has_no_room)
 {
 	static char data[4096];

@@ -2,12 +2,15 @@
 /*
  * Requests to the kernel over netlink: see netlink.h.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 #include <net/if.h>
 #include <sys/socket.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -100,6 +103,23 @@ int tap_delete(int route, const char *name)
 
 	attribute(&request, IFLA_IFNAME, name);
 	return acknowledged(route, &request);
+}
+
+int tap_open(const char *name)
+{
+	struct sockaddr_ll addr = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = if_nametoindex(name),
+	};
+	int sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), err;
+
+	if (sock < 0)
+		return -errno;
+	err = bind(sock, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
+	if (err)
+		close(sock);
+	return err ? err : sock;
 }
 
 /**

@@ -31,4 +31,7 @@ int namespace_lives(int route, int id);
 int tap_create(int route, const char *name);
 int tap_delete(int route, const char *name);
 
+/* Open a packet socket on a device of this namespace; it does not wait */
+int tap_open(const char *name);
+
 #endif
