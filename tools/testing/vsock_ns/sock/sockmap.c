@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A receiver in a sockmap: a BPF program is run for each packet, which may sleep.
- * The sender must not run it in its own context, under a spinlock. recv() does not
- * keep the lock of the socket while it waits.
+ * The sender must not run it in its own context, under a spinlock: the program
+ * drops such packets. recv() does not keep the lock of the socket while it waits.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -38,11 +38,17 @@ static int map_create(void)
 	return bpf(BPF_MAP_CREATE, &attr);
 }
 
-/* Load a program that passes each packet to its socket. */
+/* Load a program that passes a packet to its socket, unless this process runs it. */
 static int program_load(void)
 {
-	static const struct bpf_insn code[] = {
+	const struct bpf_insn code[] = {
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_get_current_pid_tgid },
+		{ .code = BPF_ALU64 | BPF_RSH | BPF_K, .dst_reg = BPF_REG_0, .imm = 32 },
+		{ .code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_0, .off = 2,
+		  .imm = getpid() },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = SK_DROP },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	union bpf_attr attr = {
