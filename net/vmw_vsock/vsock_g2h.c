@@ -24,6 +24,8 @@
  * The host handles packets in order. So B can use the port numbers of A's
  * connections: the host has the RST before the first packet of B. Whatever the
  * host sent to A arrives in B, matches no connection, and is answered by a RST.
+ * If the host accepts a connect() of A late, and B connects by the same ports at
+ * this moment, the connection is B's: A has not sent anything over it.
  *
  * The pointers hold no reference. A local namespace that ends has no socket any
  * more; vsock_g2h_pre_exit_net() gives the device back before an RCU grace period
@@ -179,6 +181,13 @@ static void vsock_g2h_reset(const struct vsock_transport *transport,
 	state = data_race(sk->sk_state); /* see above */
 	local = data_race(vsk->local_addr); /* see above */
 	remote = data_race(vsk->remote_addr); /* see above */
+	/* A closed socket keeps its port until the host answers or a timeout
+	 * expires. The host no longer answers to this scope. A work that runs
+	 * already is not queued again: it puts the socket.
+	 */
+	if (!sock_owned_by_user(sk) && vsk->close_work_scheduled &&
+	    cancel_delayed_work(&vsk->close_work))
+		schedule_delayed_work(&vsk->close_work, 0);
 	spin_unlock_bh(&sk->sk_lock.slock);
 
 	local_bh_disable();

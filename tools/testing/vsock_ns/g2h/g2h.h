@@ -19,6 +19,7 @@
 #define ECHO_PORT 0x67320000	/* returns what it receives */
 #define CALL_PORT 0x67320002	/* struct call -> connects there and echoes; returns an errno */
 #define LIVE_PORT 0x67320004	/* returns the number of ECHO connections that have not ended */
+#define IDLE_PORT 0x67320006	/* does not read, and closes after a minute */
 
 /**
  * struct call - a request to g2h_host to connect to its client

@@ -53,6 +53,12 @@ static void tell_live(int sock)
 	recv(sock, &now, sizeof(now), 0);	/* until the client has read it */
 }
 
+static void idle(int sock)
+{
+	(void)sock;
+	sleep(60);
+}
+
 static void serve(int listener, void (*fn)(int sock))
 {
 	int sock = accept(listener, NULL, NULL);
@@ -77,6 +83,8 @@ int main(void)
 		{ ECHO_PORT + 1, SOCK_SEQPACKET, echo },
 		{ CALL_PORT, SOCK_STREAM, call },
 		{ LIVE_PORT, SOCK_STREAM, tell_live },
+		{ IDLE_PORT, SOCK_STREAM, idle },
+		{ IDLE_PORT + 1, SOCK_SEQPACKET, idle },
 	};
 	struct pollfd polls[ARRAY_SIZE(services)];
 	size_t i;
