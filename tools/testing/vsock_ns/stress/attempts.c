@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "g2h.h"
 #include "stress.h"
 
 #define BACKLOG 6
@@ -117,6 +118,26 @@ enum result attempt_bind(struct worker *w)
 	if (first >= 0)
 		close(first);
 	return first >= 0 && second >= 0 ? DONE : REFUSED;
+}
+
+/*
+ * Assign the guest-to-host transport, which has no device, to any namespace: it changes
+ * what CID 2 means, and no connection over loopback.
+ */
+enum result assign(struct worker *w)
+{
+	struct space *space = any_space(w);
+	int dev = dev_vsock_in(space->fd), err;
+
+	if (dev < 0)
+		return REFUSED;
+	err = assign_by(dev);
+	close(dev);
+	if (gone(w, err))
+		return REFUSED;
+	if (err)
+		wrong(w, "assigning to namespace %u: %s", space->id, strerror(-err));
+	return DONE;
 }
 
 /* Connected sockets must see EOF, connecting ones an error. */

@@ -41,6 +41,7 @@ static const struct {
 	{ "foreign", 6, attempt_foreign },
 	{ "neighbour", 4, attempt_neighbour },
 	{ "bind", 5, attempt_bind },
+	{ "assign", 3, assign },
 	{ "backlog", 4, attempt_backlog },
 	{ "vm-new", 6, vm_new },
 	{ "vm-close", 2, vm_close },
@@ -324,7 +325,7 @@ static void print_help(FILE *f)
 {
 	fputs("usage: vsock_stress [OPTION...]\n"
 	      "Run as root in a VM to itself, with vsock, vsock_loopback, vhost_vsock,\n"
-	      "vsock_diag and vsockmon. Prints TAP. Exit status: 0 passed, 1 failed,\n"
+	      "vmw_vsock_virtio_transport, vsock_diag and vsockmon. Prints TAP. Exit status: 0 passed, 1 failed,\n"
 	      "2 cannot run.\n"
 	      "  -t, --seconds N   duration (180)\n"
 	      "  -s, --seed N      seed of the random numbers (from the clock)\n"

@@ -23,11 +23,12 @@ static const struct {
 	{ "vsock_loopback", LEAVE_LOOPBACK },
 	{ "vhost_vsock", LEAVE_VHOST },
 	{ "vsock_diag", LEAVE_DIAG },
+	{ "vmw_vsock_virtio_transport", 0 },
 };
 
 /* The modules to unload, in order, before and including vsock. */
 static const char * const family[] = {
-	"vsock_diag", "vhost_vsock", "vsock_loopback",
+	"vsock_diag", "vhost_vsock", "vsock_loopback", "vmw_vsock_virtio_transport",
 	"vmw_vsock_virtio_transport_common", "vsock",
 };
 

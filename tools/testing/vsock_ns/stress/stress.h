@@ -5,7 +5,7 @@
  *	main.c		options, workers, the table of works, the report
  *	spaces.c	namespaces and the model of their modes
  *	links.c		connections over loopback with predictable data
- *	attempts.c	operations to refuse: foreign scopes, ports in use
+ *	attempts.c	operations to refuse: foreign scopes, ports in use; assignment
  *	vms.c		VMs (guest.h) and connections to them
  *	watch.c		visibility in sock_diag and taps
  *	modules.c	unloading and loading of modules
@@ -246,6 +246,7 @@ enum result attempt_neighbour(struct worker *w);
 enum result attempt_bind(struct worker *w);
 enum result attempt_backlog(struct worker *w);
 enum result attempt_vm(struct worker *w);
+enum result assign(struct worker *w);
 
 /* vms.c */
 enum result vm_new(struct worker *w);
