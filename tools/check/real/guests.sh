@@ -8,6 +8,8 @@ set -uo pipefail
 # Delete the namespaces of a scenario that was killed by its time limit.
 ip -all netns del 2>/dev/null
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools/check/tap.sh
+. "$HERE/tap.sh"
 cd "$(mktemp -d)" || exit 1
 PATH=$PATH:$HERE
 PATIENCE=${PATIENCE:-240}	# seconds until a guest answers: with nested emulation, on a shared machine
@@ -15,7 +17,6 @@ CMDLINE="console=ttyS0 loglevel=5 panic=-1 mitigations=off no_timer_check nokasl
 # shellcheck disable=SC2054 # the commas are QEMU's
 DEFAULT_QEMU=(-nodefaults -no-user-config -no-reboot -display none -machine pc -accel tcg,tb-size=64 -cpu qemu64,+rdrand -m 96M)
 SMALL_GUEST=("${DEFAULT_QEMU[@]}" -kernel "$HERE/guest.vmlinux" -initrd "$HERE/guest.initrd" -append "$CMDLINE")
-N=0 FAILED=0
 declare -A VM=() IN=() FROM=()
 BOOTED=()
 
@@ -24,19 +25,6 @@ BOOTED=()
 plan() { echo "TAP version 13"; echo "1..$1"; }
 
 remark() { sed 's/^/# /'; }
-
-# is TEXT GOT WANTED: GOT must match WANTED, a pattern of bash. A failure prints both.
-is() {
-	N=$((N + 1))
-	# shellcheck disable=SC2053 # a pattern
-	if [[ $2 == $3 ]]; then
-		echo "ok $N $1"
-	else
-		FAILED=$((FAILED + 1))
-		echo "not ok $N $1"
-		printf 'got: %s\nwanted: %s\n' "$2" "$3" | remark
-	fi
-}
 
 # since TEXT: prints the seconds since the start as a remark.
 since() { echo "# $1: $((SECONDS - BEGAN)) s"; }

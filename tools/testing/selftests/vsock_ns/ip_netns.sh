@@ -11,29 +11,21 @@
 PORT=1986946915
 PREFIX=vsock-ns-$$
 G=$PREFIX-g L=$PREFIX-l M=$PREFIX-m
-NUMBER=0
-FAILED=0
-KSFT_SKIP=4
+
+# shellcheck source=/dev/null # of the kernel tree
+. "$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh"
 
 TMP=$(mktemp -d)
 SERVER=
 
 skip_all() {
-	echo "1..0 # SKIP $*"
-	exit $KSFT_SKIP
+	ktap_skip_all "$*"
+	exit "$KSFT_SKIP"
 }
 
 # result TEXT: reports the exit status of the previous command as test TEXT.
 result() {
-	local status=$?
-
-	NUMBER=$((NUMBER + 1))
-	if [ $status = 0 ]; then
-		echo "ok $NUMBER $*"
-	else
-		echo "not ok $NUMBER $*"
-		FAILED=$((FAILED + 1))
-	fi
+	ktap_test_result "$1" [ $? = 0 ]
 }
 
 # words NS COMMAND...: sets WORDS to a command that runs COMMAND in NS; "init"
@@ -72,7 +64,7 @@ serve() {
 		kill -0 "$SERVER" 2>/dev/null || break
 		sleep 0.1
 	done
-	echo "# no listener in $1"
+	ktap_print_msg "no listener in $1"
 	return 1
 }
 
@@ -131,8 +123,8 @@ done
 ncat --help 2>&1 | grep -q -- --vsock || skip_all "needs an ncat with --vsock"
 [ "$(value init child_ns_mode)" = global ] || skip_all "must start where children are global"
 
-echo "TAP version 13"
-echo "1..14"
+ktap_print_header
+ktap_set_plan 14
 
 ip netns add "$G" && [ "$(value "$G" ns_mode)" = global ]
 result "ip netns add makes a global namespace"
@@ -176,4 +168,4 @@ serve "$L" && ip netns del "$L" && ip netns del "$M" && [ -d "/proc/$SERVER" ]
 result "ip netns del takes the names, and leaves the server that runs inside"
 stop
 
-[ $FAILED = 0 ]
+ktap_finished

@@ -12,30 +12,24 @@ PORT=1986946915
 CID=4242
 PROGRAM=$(cd "$(dirname "$0")" && pwd)/vsock_guest
 L=vsock-guest-$$-l
-NUMBER=0
-FAILED=0
-KSFT_SKIP=4
+
+# shellcheck source=/dev/null # of the kernel tree
+. "$(dirname "$(readlink -f "$0")")/../kselftest/ktap_helpers.sh"
 
 TMP=$(mktemp -d)
 PIDS=()
 
 skip_all() {
-	echo "1..0 # SKIP $*"
-	exit $KSFT_SKIP
+	ktap_skip_all "$*"
+	exit "$KSFT_SKIP"
 }
 
 # result TEXT: reports the exit status of the previous command as test TEXT.
 result() {
 	local status=$?
 
-	NUMBER=$((NUMBER + 1))
-	if [ $status = 0 ]; then
-		echo "ok $NUMBER $*"
-	else
-		echo "not ok $NUMBER $*"
-		sed 's/^/# /' "$TMP/err" 2>/dev/null
-		FAILED=$((FAILED + 1))
-	fi
+	ktap_test_result "$1" [ $status = 0 ]
+	[ $status = 0 ] || sed 's/^/# /' "$TMP/err" 2>/dev/null
 	stop
 }
 
@@ -132,8 +126,8 @@ unshare --net bash -c 'sysctl -q -w net.vsock.child_ns_mode=local && ip netns ad
 head -c 200000 /dev/urandom >"$TMP/data"
 : >"$TMP/err"
 
-echo "TAP version 13"
-echo "1..20"
+ktap_print_header
+ktap_set_plan 20
 
 "$PROGRAM" --help | grep -q '^usage: vsock_guest' && [ "$("$PROGRAM" -h | wc -l)" -gt 10 ]
 result "--help tells the modes"
@@ -209,4 +203,4 @@ unshare --mount bash -c "mount --bind $TMP/dev /dev &&
 [ $? = 3 ] && said "/dev/vhost-vsock: Permission denied"
 result "a device that one may not open is said so"
 
-[ $FAILED = 0 ]
+ktap_finished

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# TAP for the scripts that run in a Debian root or a virtual machine. Sourced by them.
+# TAP of the tests that are shell scripts, on this machine, in a VM or in a Debian root.
+# Sourced by them.
 
 N=0
 FAILED=0
