@@ -116,6 +116,7 @@ END {
 		if (row_work[i] == "stream/instructions-a-byte")
 			against("stock", row_work[i], row_n[i], "1.02")
 	at_most("trips/one-vsock", 11500); at_most("trips/two-vsock", 19000); at_most("trips/one-vsock-seqpacket", 12000)
+	at_most("beside/two-vsock-p50", 25000); at_most("beside/two-vsock-p99", 600000)
 	below("trips/one-vsock", "trips/one-tcp"); below("trips/two-vsock", "trips/two-tcp")
 	against("mainline", "netns/instructions-global", 1, "1")
 	against("mainline", "netns/slab-global", 1, "1")

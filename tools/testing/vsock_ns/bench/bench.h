@@ -70,6 +70,7 @@ void work_vm_close(const struct options *opt);
 void work_binds(const struct options *opt);
 void work_stream(const struct options *opt);
 void work_trips(const struct options *opt);
+void work_beside(const struct options *opt);
 void work_netns(const struct options *opt);
 void work_netns_slab(const struct options *opt);
 void work_memory(const struct options *opt);
@@ -116,11 +117,27 @@ int by_size(const void *a, const void *b);
 uint32_t dice(uint32_t sides);
 long positive(const char *text);
 
+/**
+ * struct family - a family and type of sockets
+ * @name: part of the name of a work
+ * @connect: connects a pair in the namespace of the caller
+ */
+struct family {
+	const char *name;
+	void (*connect)(struct pair *pair);
+};
+
+/* The streams come first. */
+enum { VSOCK, TCP, UNIX, STREAMS, VSOCK_SEQPACKET = STREAMS, UNIX_SEQPACKET, FAMILIES };
+extern const struct family families[FAMILIES];
+
 /* Sockets, namespaces and memory */
 int plain_socket(int flags);
 void connect_accept(struct pair *pair, int listener, unsigned int port);
 void round_trip(const struct pair *pair);
 double round_trips(const struct pair *pair);
+int echo(void *pair);
+void echoed_trip(const struct pair *pair);
 int local_parent(void);
 int tenant_namespace(const struct options *opt);
 void *shared_memory(size_t size);

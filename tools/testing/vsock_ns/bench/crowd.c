@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Concurrent tenants on two CPUs, by wall-clock time: two streams against one,
- * and a round trip beside a stream.
+ * Concurrent tenants: two streams against one, and a round trip beside a stream.
+ * On two CPUs by wall-clock time, on one CPU in instructions.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -50,11 +50,17 @@ static int receive_forever(void *arg)
 	return 0;
 }
 
-static struct stream stream_start(int ns, int cpu)
+static void connect_in_namespace(const struct family *family, struct pair *pair, int ns)
+{
+	must(ns_enter(ns), "entering a namespace");
+	family->connect(pair);
+}
+
+static struct stream stream_start(const struct family *family, int ns, int cpu)
 {
 	struct stream s = { .cpu = cpu, .bytes = shared_memory(sizeof(*s.bytes)) };
 
-	must(pair_in(&s.pair, ns, SOCK_STREAM, VMADDR_CID_LOCAL), "connecting");
+	connect_in_namespace(family, &s.pair, ns);
 	s.sender = start(send_forever, &s);
 	s.receiver = start(receive_forever, &s);
 	return s;
@@ -78,7 +84,7 @@ static double streams(const int ns[2], const int cpu[2], int n)
 	int i;
 
 	for (i = 0; i < n; i++)
-		s[i] = stream_start(ns[i], cpu[i]);
+		s[i] = stream_start(&families[VSOCK], ns[i], cpu[i]);
 	settle(WARM_UP_NS / 1000000);
 	begin = now_ns();
 	for (i = 0; i < n; i++)
@@ -115,7 +121,9 @@ void work_parallel(const struct options *opt)
 
 /* ---- round trips while another streams ---- */
 
-static void trips(const struct pair *pair, const char *name)
+/* @name is the work without a percentile, or NULL to report none; @unit is in ns. */
+static void trips(const struct pair *pair, void (*trip)(const struct pair *pair),
+		  const char *name, double unit)
 {
 	static uint64_t took[TRIPS];
 	char p50[64], p99[64];
@@ -124,26 +132,30 @@ static void trips(const struct pair *pair, const char *name)
 
 	for (i = 0; i < TRIPS; i++) {
 		begin = now_ns();
-		round_trip(pair);
+		trip(pair);
 		took[i] = now_ns() - begin;
 	}
 	if (!name)
 		return;
 	qsort(took, TRIPS, sizeof(*took), by_size);
-	snprintf(p50, sizeof(p50), "latency/%s-p50", name);
-	snprintf(p99, sizeof(p99), "latency/%s-p99", name);
-	report(p50, 1, took[TRIPS / 2] / 1000.0);
-	report(p99, 1, took[TRIPS * 99 / 100] / 1000.0);
+	snprintf(p50, sizeof(p50), "%s-p50", name);
+	snprintf(p99, sizeof(p99), "%s-p99", name);
+	report(p50, 1, took[TRIPS / 2] / unit);
+	report(p99, 1, took[TRIPS * 99 / 100] / unit);
 }
 
-static void trips_beside(const struct pair *pair, const char *name, int ns, int cpu)
+static void trips_beside(const struct pair *pair, void (*trip)(const struct pair *pair),
+			 const char *name, double unit, const struct family *family, int ns,
+			 int cpu)
 {
-	struct stream s = stream_start(ns, cpu);
+	struct stream s = stream_start(family, ns, cpu);
 
 	settle(WARM_UP_NS / 1000000);
-	trips(pair, name);
+	trips(pair, trip, name, unit);
 	stream_stop(&s);
 }
+
+#define US 1000.0
 
 void work_latency(const struct options *opt)
 {
@@ -152,12 +164,51 @@ void work_latency(const struct options *opt)
 	int i;
 
 	run_on(0);
-	must(pair_in(&pair, ns[0], SOCK_STREAM, VMADDR_CID_LOCAL), "connecting");
-	trips(&pair, NULL);
+	connect_in_namespace(&families[VSOCK], &pair, ns[0]);
+	trips(&pair, round_trip, NULL, US);
 	for (i = 0; i < RUNS; i++) {
-		trips(&pair, "alone");
-		trips_beside(&pair, "flood-on-another-cpu", ns[1], 1);
-		trips_beside(&pair, "flood-on-its-cpu", ns[1], 0);
+		trips(&pair, round_trip, "latency/alone", US);
+		trips_beside(&pair, round_trip, "latency/flood-on-another-cpu", US,
+			     &families[VSOCK], ns[1], 1);
+		trips_beside(&pair, round_trip, "latency/flood-on-its-cpu", US,
+			     &families[VSOCK], ns[1], 0);
 	}
 	progress("latency: a round trip beside a flood");
+}
+
+static void measure_beside(const struct pair *pair, void (*trip)(const struct pair *pair),
+			   const struct options *opt, const char *tasks,
+			   const struct family *family, int ns)
+{
+	char work[64];
+	int i;
+
+	snprintf(work, sizeof(work), "beside/%s-%s", tasks, family->name);
+	trips(pair, trip, NULL, 1);
+	section_begin(opt);
+	for (i = 0; i < RUNS; i++)
+		trips_beside(pair, trip, work, 1, family, ns, ANY_CPU);
+	section_end(work, 1, (long)RUNS * TRIPS);
+}
+
+/* The flood is of the same family, in another namespace. */
+void work_beside(const struct options *opt)
+{
+	int ns[2] = { tenant_namespace(opt), tenant_namespace(opt) };
+	struct pair pair;
+	pid_t pid;
+	int k;
+
+	settle(5000);
+	for (k = 0; k < STREAMS; k++) {
+		connect_in_namespace(&families[k], &pair, ns[0]);
+		measure_beside(&pair, round_trip, opt, "one", &families[k], ns[1]);
+		pid = start(echo, &pair);
+		measure_beside(&pair, echoed_trip, opt, "two", &families[k], ns[1]);
+		kill(pid, SIGKILL);
+		finish(pid);
+		close(pair.client);
+		close(pair.server);
+		progress("beside: %s beside a flood", families[k].name);
+	}
 }

@@ -233,6 +233,26 @@ double round_trips(const struct pair *pair)
 	return (now_ns() - begin) / (double)REPS;
 }
 
+/* A task that returns each byte to the client. */
+int echo(void *arg)
+{
+	const struct pair *pair = arg;
+	char byte;
+
+	close(pair->client);
+	while (recv(pair->server, &byte, 1, 0) == 1)
+		must_errno(send(pair->server, &byte, 1, 0), "send");
+	return 0;
+}
+
+void echoed_trip(const struct pair *pair)
+{
+	char byte = 0;
+
+	if (send(pair->client, &byte, 1, 0) != 1 || recv(pair->client, &byte, 1, 0) != 1)
+		fail("a byte did not come back");
+}
+
 /* Returns a namespace whose children are local. */
 int local_parent(void)
 {
