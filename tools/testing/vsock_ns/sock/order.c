@@ -209,6 +209,15 @@ TEST_F_TIMEOUT(order, keeps_data_of_a_server_behind_its_answer, 600)
 
 #define WINDOW 262144
 
+/* The lock holder sets the size of the buffer, which must stay as it is. */
+static int keep_window(int sock)
+{
+	const unsigned long long window = WINDOW;
+
+	return setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE,
+			  &window, sizeof(window));
+}
+
 FIXTURE(held_writer)
 {
 	struct lock_holder holder;
@@ -217,7 +226,6 @@ FIXTURE(held_writer)
 
 FIXTURE_SETUP(held_writer)
 {
-	const unsigned long long window = WINDOW;
 	const char *why = cannot_run();
 
 	if (!why)
@@ -225,9 +233,7 @@ FIXTURE_SETUP(held_writer)
 	if (why)
 		SKIP(return, "%s", why);
 	ASSERT_EQ(0, pair_in(&self->pair, ns_here(), SOCK_STREAM, LO));
-	/* The lock holder sets the size of the buffer. */
-	ASSERT_EQ(0, setsockopt(self->pair.client, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE,
-				&window, sizeof(window)));
+	ASSERT_EQ(0, keep_window(self->pair.client));
 }
 
 FIXTURE_TEARDOWN(held_writer)
@@ -284,7 +290,6 @@ FIXTURE(held_reader)
 
 FIXTURE_SETUP(held_reader)
 {
-	const unsigned long long window = WINDOW;
 	const char *why = cannot_run();
 
 	if (!why)
@@ -295,8 +300,7 @@ FIXTURE_SETUP(held_reader)
 	sigaddset(&self->signals, SIGIO);
 	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &self->signals, NULL));
 	ASSERT_EQ(0, pair_in(&self->pair, ns_here(), SOCK_STREAM, LO));
-	ASSERT_EQ(0, setsockopt(self->pair.server, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE,
-				&window, sizeof(window)));
+	ASSERT_EQ(0, keep_window(self->pair.server));
 	ASSERT_EQ(0, fcntl(self->pair.server, F_SETOWN, getpid()));
 	ASSERT_EQ(0, fcntl(self->pair.server, F_SETFL, O_ASYNC));
 }
