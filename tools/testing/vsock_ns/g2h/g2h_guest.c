@@ -13,9 +13,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/vsockmon.h>
 
@@ -291,7 +288,7 @@ static void *drain(void *arg)
 	return NULL;
 }
 
-/* Open a packet socket for all devices of @ns, which gets a tap. */
+/* Open a packet socket on a new tap in @ns. */
 static int tap_in(int ns)
 {
 	int here = ns_here(), tap = -1, route;
@@ -300,8 +297,7 @@ static int tap_in(int ns)
 		return -1;
 	route = netlink_open(NETLINK_ROUTE);
 	if (!tap_create(route, "vsockmon0"))
-		tap = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			     htons(ETH_P_ALL));
+		tap = tap_open("vsockmon0");
 	close(route);
 	if (ns_enter(here))
 		tap = -1;

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
@@ -140,14 +139,6 @@ FIXTURE(capture)
 	struct pair pair;
 };
 
-static int set_patience(int sock)
-{
-	const struct timeval patience = { .tv_sec = PATIENCE_S };
-
-	return setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
-	       setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-}
-
 FIXTURE_SETUP(capture)
 {
 	const char *why = cannot_run();
@@ -162,8 +153,8 @@ FIXTURE_SETUP(capture)
 	self->route = netlink_open(NETLINK_ROUTE);
 	ASSERT_LE(0, self->route);
 	ASSERT_EQ(0, pair_with_buffers(&self->pair, self->ns, SOCK_STREAM, WINDOW));
-	ASSERT_EQ(0, set_patience(self->pair.client));
-	ASSERT_EQ(0, set_patience(self->pair.server));
+	ASSERT_EQ(0, sock_set_patience(self->pair.client, PATIENCE_S));
+	ASSERT_EQ(0, sock_set_patience(self->pair.server, PATIENCE_S));
 }
 
 FIXTURE_TEARDOWN(capture)

@@ -16,7 +16,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 #include <linux/netlink.h>
@@ -274,14 +273,6 @@ static unsigned long long number(const char *name, unsigned long long otherwise)
 	return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
-static int set_patience(int sock)
-{
-	const struct timeval patience = { .tv_sec = PATIENCE_S };
-
-	return setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
-	       setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-}
-
 FIXTURE_SETUP(hammer)
 {
 	const char *why = cannot_run();
@@ -299,8 +290,8 @@ FIXTURE_SETUP(hammer)
 	ASSERT_EQ(0, ns_enter(ns));
 	for (i = 0; i < PAIRS; i++) {
 		ASSERT_EQ(0, pair_in(&self->pairs[i], ns, variant->type, variant->cid));
-		ASSERT_EQ(0, set_patience(self->pairs[i].client));
-		ASSERT_EQ(0, set_patience(self->pairs[i].server));
+		ASSERT_EQ(0, sock_set_patience(self->pairs[i].client, PATIENCE_S));
+		ASSERT_EQ(0, sock_set_patience(self->pairs[i].server, PATIENCE_S));
 	}
 	close(ns);
 }

@@ -35,6 +35,15 @@ static int made_in(int ns, int (*make)(int arg), int arg)
 
 /* ---- sockets ---- */
 
+int sock_set_patience(int sock, int seconds)
+{
+	const struct timeval patience = { .tv_sec = seconds };
+
+	return setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+	       setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ?
+	       -errno : 0;
+}
+
 static int make_socket(int type)
 {
 	struct timeval patience = { .tv_sec = PATIENCE_S };
@@ -44,8 +53,7 @@ static int make_socket(int type)
 		return -errno;
 	setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT,
 		   &patience, sizeof(patience));
-	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	sock_set_patience(sock, PATIENCE_S);
 	return sock;
 }
 

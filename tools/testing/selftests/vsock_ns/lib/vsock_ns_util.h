@@ -87,6 +87,7 @@ int choose_for_children(int ns, enum mode mode);
 
 /* Sockets, created by a task in @ns */
 int sock_in(int ns, int type);
+int sock_set_patience(int sock, int seconds);	/* of send() and recv() */
 int bind_to(int sock, unsigned int cid, unsigned int port);
 int bind_in(int ns, unsigned int cid, unsigned int port);
 int listen_on(int sock, unsigned int cid, unsigned int port);
