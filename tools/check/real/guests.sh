@@ -212,19 +212,25 @@ SERVERS=()
 
 # run_in GUEST PROGRAM: runs a test program in a guest. Each of its results is one here.
 run_in() {
-	local before=$N line status
+	local status
 	WAIT=${WAIT:-600} tell "$1" "$2" >said
 	status=$?
-	remark <said
+	report "$2" "$status" said
+}
+
+# report PROGRAM STATUS FILE: reports each result in FILE, which the program has printed.
+report() {
+	local before=$N line
+	remark <"$3"
 	while read -r line; do
 		case $line in
-		'ok '*'# SKIP'*) is "$2: ${line#ok * }" skipped "run" ;;
-		'ok '*) is "$2: ${line#ok * }" ok ok ;;
-		'not ok '*) is "$2: ${line#not ok * }" failed ok ;;
+		'ok '*'# SKIP'*) is "$1: ${line#ok * }" skipped "run" ;;
+		'ok '*) is "$1: ${line#ok * }" ok ok ;;
+		'not ok '*) is "$1: ${line#not ok * }" failed ok ;;
 		esac
-	done <said
-	is "$2 reported all of its tests" "1..$((N - before))" "$(grep -m 1 '^1\.\.' said)"
-	is "its exit status says the same" "$status" 0
+	done <"$3"
+	is "$1 reported all of its tests" "1..$((N - before))" "$(grep -m 1 '^1\.\.' "$3")"
+	is "its exit status says the same" "$2" 0
 }
 
 # --- the end ------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The guest-to-host transport and the services of g2h_host
+ * The guest-to-host transport, its assignment, and the services of g2h_host
  */
 #ifndef VSOCK_NS_G2H_H
 #define VSOCK_NS_G2H_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
@@ -20,6 +21,7 @@
 #define CALL_PORT 0x67320002	/* struct call -> connects there and echoes; returns an errno */
 #define LIVE_PORT 0x67320004	/* returns the number of ECHO connections that have not ended */
 #define IDLE_PORT 0x67320006	/* does not read, and closes after a minute */
+#define MOVE_PORT 0x67320008	/* has the client's VM migrated to another CID */
 
 /**
  * struct call - a request to g2h_host to connect to its client

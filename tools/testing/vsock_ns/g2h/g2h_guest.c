@@ -10,14 +10,18 @@
  */
 #include <endian.h>
 #include <errno.h>
+#include <glob.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <linux/netlink.h>
 #include <linux/vsockmon.h>
 
 #include "kselftest_harness.h"
-#include "g2h.h"
+#include "g2h_client.h"
 #include "lock_holder.h"
 #include "netlink.h"
 
@@ -65,65 +69,6 @@ FIXTURE_TEARDOWN(g2h)
 	ns_close(self->ns);
 }
 
-/* ---- the host ---- */
-
-static int connect_host(int ns, int type, unsigned int port)
-{
-	return connect_in(ns, type, HOST, port + (type == SOCK_SEQPACKET));
-}
-
-/* True if @sock, which is connected to the echo, gets back what it sends. */
-static bool echoes(int sock, const char *text)
-{
-	char back[64] = "";
-	size_t len = strlen(text);
-
-	return send(sock, text, len, MSG_NOSIGNAL) == (ssize_t)len &&
-	       recv(sock, back, len, MSG_WAITALL) == (ssize_t)len && !strcmp(back, text);
-}
-
-static bool reaches_host(int ns, int type)
-{
-	int sock = connect_host(ns, type, ECHO_PORT);
-	bool ok = sock >= 0 && echoes(sock, "hello");
-
-	close(sock);
-	return ok;
-}
-
-/* Ask the host, from @ns, to connect to @port: 0, an errno, or -1. */
-static int host_connects(int ns, int type, unsigned int port)
-{
-	struct call call = { .port = port, .type = type };
-	int sock = connect_in(ns, SOCK_STREAM, HOST, CALL_PORT), err = -1;
-
-	if (sock >= 0 && send(sock, &call, sizeof(call), MSG_NOSIGNAL) == sizeof(call) &&
-	    recv(sock, &err, sizeof(err), MSG_WAITALL) != sizeof(err))
-		err = -1;
-	close(sock);
-	return err;
-}
-
-/* The number of connections to the echo, as the host sees it. */
-static int live_at_host(int ns)
-{
-	int sock = connect_in(ns, SOCK_STREAM, HOST, LIVE_PORT), count = -1;
-
-	if (sock >= 0 && recv(sock, &count, sizeof(count), MSG_WAITALL) != sizeof(count))
-		count = -1;
-	close(sock);
-	return count;
-}
-
-static int error_of(int sock)
-{
-	socklen_t len = sizeof(int);
-	int err = -1;
-
-	getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len);
-	return err;
-}
-
 /* ---- connections ---- */
 
 TEST_F_TIMEOUT(g2h, shared_is_for_all_global_namespaces, 180)
@@ -162,17 +107,17 @@ TEST_F_TIMEOUT(g2h, host_reaches_listeners_of_the_assigned_namespace_only, 180)
 	int l0 = listen_in(self->ns[L0], variant->type, ANY, PORT);
 	int sock;
 
-	ASSERT_EQ(0, host_connects(self->ns[INIT], variant->type, PORT));
+	ASSERT_EQ(0, host_calls(self->ns[INIT], variant->type, PORT));
 	EXPECT_LE(0, accept_one(init));
 	EXPECT_TRUE(quiet(l0));
 	ASSERT_EQ(0, assign_to(self->ns[L0]));
-	ASSERT_EQ(0, host_connects(self->ns[L0], variant->type, PORT));
+	ASSERT_EQ(0, host_calls(self->ns[L0], variant->type, PORT));
 	sock = accept_one(l0);
 	ASSERT_LE(0, sock);
 	EXPECT_TRUE(echoes(sock, "called"));
 	EXPECT_TRUE(quiet(init));
 	close(l0);
-	EXPECT_EQ(ECONNRESET, host_connects(self->ns[L0], variant->type, PORT));
+	EXPECT_EQ(ECONNRESET, host_calls(self->ns[L0], variant->type, PORT));
 	EXPECT_TRUE(quiet(init));
 }
 
@@ -198,15 +143,12 @@ TEST_F_TIMEOUT(g2h, own_cid_goes_with_the_transport, 180)
 TEST_F_TIMEOUT(g2h, connections_of_the_loser_are_reset_at_both_ends, 180)
 {
 	int sock = connect_host(self->ns[INIT], variant->type, ECHO_PORT), tries = 100;
-	struct pollfd p = { .fd = sock };
 
 	ASSERT_LE(0, sock);
 	ASSERT_TRUE(echoes(sock, "before"));
 	EXPECT_LE(1, live_at_host(self->ns[INIT]));
 	ASSERT_EQ(0, assign_to(self->ns[L0]));
-	EXPECT_EQ(1, poll(&p, 1, WAIT_MS));
-	EXPECT_TRUE(p.revents & POLLHUP);
-	EXPECT_EQ(ECONNRESET, error_of(sock));
+	EXPECT_EQ(-ECONNRESET, sock_outcome(sock, POLLHUP, WAIT_MS));
 	EXPECT_GT(0, send(sock, "after", 5, MSG_NOSIGNAL));
 	while (live_at_host(self->ns[L0]) && --tries)
 		usleep(100000);
@@ -357,7 +299,62 @@ TEST_F_TIMEOUT(g2h, a_held_lock_delays_nobody, 180)
 	ASSERT_EQ(0, assign_to(self->ns[L0]));
 	EXPECT_TRUE(reaches_host(self->ns[L0], variant->type));
 	locks_release(&holder);
-	EXPECT_EQ(ECONNRESET, error_of(sock));
+	EXPECT_EQ(-ECONNRESET, sock_outcome(sock, POLLHUP, WAIT_MS));
+	close(sock);
+}
+
+/* ---- unplugging ---- */
+
+/* Find the PCI device of the transport: its path below /sys/bus/pci/devices. */
+static int find_device(char *path, size_t size)
+{
+	static const char driver[] = "/sys/bus/virtio/drivers/vmw_vsock_virtio_transport";
+	char found[PATH_MAX];
+	glob_t devices;
+	int err = -1;
+
+	if (glob("/sys/bus/pci/devices/*/virtio*/driver", 0, NULL, &devices))
+		return -1;
+	for (size_t i = 0; i < devices.gl_pathc && err; i++) {
+		const char *link = devices.gl_pathv[i];
+		const char *end = strstr(link, "/virtio");
+
+		if (!realpath(link, found) || strcmp(found, driver))
+			continue;
+		snprintf(path, size, "%.*s", (int)(end - link), link);
+		err = 0;
+	}
+	globfree(&devices);
+	return err;
+}
+
+TEST_F_TIMEOUT(g2h, an_unplugged_device_comes_back_to_its_owner, 180)
+{
+	char device[PATH_MAX], remove[PATH_MAX + 8];
+	int sock, listener, tries = 100;
+
+	ASSERT_EQ(0, find_device(device, sizeof(device)));
+	snprintf(remove, sizeof(remove), "%s/remove", device);
+	ASSERT_EQ(0, assign_to(self->ns[L0]));
+	listener = listen_in(self->ns[L0], variant->type, ANY, PORT);
+	sock = connect_host(self->ns[L0], variant->type, ECHO_PORT);
+	ASSERT_TRUE(echoes(sock, "before"));
+
+	ASSERT_EQ(0, write_text(remove, "1"));
+	EXPECT_EQ(-ECONNRESET, sock_outcome(sock, POLLHUP, WAIT_MS));
+	EXPECT_GT(0, connect_host(self->ns[L0], variant->type, ECHO_PORT));
+	EXPECT_NE(self->own, local_cid_in(self->ns[L0]));
+	ASSERT_EQ(0, write_text("/sys/bus/pci/rescan", "1"));
+	while (local_cid_in(self->ns[L0]) != self->own && --tries)
+		usleep(100000);
+	EXPECT_LT(0, tries);
+
+	EXPECT_NE(self->own, local_cid_in(self->ns[INIT]));
+	EXPECT_TRUE(reaches_host(self->ns[L0], variant->type));
+	EXPECT_FALSE(reaches_host(self->ns[INIT], variant->type));
+	EXPECT_EQ(0, host_calls(self->ns[L0], variant->type, PORT));
+	EXPECT_LE(0, accept_one(listener));
+	close(listener);
 	close(sock);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The host's side of g2h_guest: services for a guest (see g2h.h). Ends when it is
- * killed. Each client has a process of its own.
+ * The host's side of g2h_guest and g2h_migrate: services for a guest (see g2h.h). Ends
+ * when it is killed. Each client has a process of its own.
  */
 #include <errno.h>
 #include <poll.h>
@@ -59,6 +59,13 @@ static void idle(int sock)
 	sleep(60);
 }
 
+static void move(int sock)
+{
+	(void)sock;
+	puts("move");
+	fflush(stdout);
+}
+
 static void serve(int listener, void (*fn)(int sock))
 {
 	int sock = accept(listener, NULL, NULL);
@@ -85,6 +92,7 @@ int main(void)
 		{ LIVE_PORT, SOCK_STREAM, tell_live },
 		{ IDLE_PORT, SOCK_STREAM, idle },
 		{ IDLE_PORT + 1, SOCK_SEQPACKET, idle },
+		{ MOVE_PORT, SOCK_STREAM, move },
 	};
 	struct pollfd polls[ARRAY_SIZE(services)];
 	size_t i;

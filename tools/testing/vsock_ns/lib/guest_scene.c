@@ -209,16 +209,10 @@ int host_begins_to_connect(struct scene *self)
 
 int connected(struct scene *self)
 {
-	struct pollfd p = { .fd = self->sock, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int err = 0;
+	int err = sock_outcome(self->sock, POLLOUT, WAIT_MS);
 
-	if (poll(&p, 1, WAIT_MS) != 1)
-		return -ETIMEDOUT;
-	if (getsockopt(self->sock, SOL_SOCKET, SO_ERROR, &err, &len))
-		return -errno;
 	fcntl(self->sock, F_SETFL, 0);
-	return -err;
+	return err;
 }
 
 bool still_connecting(struct scene *self)

@@ -123,18 +123,6 @@ static int connect_without_waiting(int sock, unsigned int cid, unsigned int port
 	return err;
 }
 
-static int outcome(int sock)
-{
-	struct pollfd p = { .fd = sock, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int err = 0;
-
-	if (poll(&p, 1, WAIT_MS) <= 0)
-		return -ETIMEDOUT;
-	getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len);
-	return -err;
-}
-
 TEST_F_TIMEOUT(nested, stream_in_a_local_namespace_reaches_its_vm_with_the_own_cid, 180)
 {
 	struct virtio_vsock_hdr hdr;
@@ -149,7 +137,7 @@ TEST_F_TIMEOUT(nested, stream_in_a_local_namespace_reaches_its_vm_with_the_own_c
 	EXPECT_EQ(GUEST_PORT, le32toh(hdr.dst_port));
 	EXPECT_EQ(HOST, le64toh(hdr.src_cid));
 	ASSERT_EQ(0, vm_says(&self->vm, &hdr, VIRTIO_VSOCK_OP_RESPONSE, ""));
-	ASSERT_EQ(0, outcome(sock));
+	ASSERT_EQ(0, sock_outcome(sock, POLLOUT, WAIT_MS));
 
 	ASSERT_EQ(4, send(sock, "ping", 4, 0));
 	ASSERT_EQ(4, vm_receives(&self->vm, VIRTIO_VSOCK_OP_RW, &hdr, text, sizeof(text)));

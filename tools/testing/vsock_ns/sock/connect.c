@@ -74,19 +74,9 @@ static bool has_ended(int sock)
 	return poll(&p, 1, VM_PATIENCE_MS) == 1;
 }
 
-static int read_error(int sock)
-{
-	socklen_t len = sizeof(int);
-	int err = 0;
-
-	if (getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len))
-		return -errno;
-	return -err;
-}
-
 static int outcome(int sock)
 {
-	return has_ended(sock) ? read_error(sock) : -ETIMEDOUT;
+	return sock_outcome(sock, POLLOUT, VM_PATIENCE_MS);
 }
 
 /* ---- refused connections ---- */

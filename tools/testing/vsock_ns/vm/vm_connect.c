@@ -46,17 +46,9 @@ static int sock_with_timeout(int ns, int type, long milliseconds)
 	return fcntl(sock, F_SETFL, O_NONBLOCK) || set_timeout(sock, milliseconds) ? -EINVAL : sock;
 }
 
-static int outcome(int sock, int milliseconds)
+static int outcome(int sock)
 {
-	struct pollfd p = { .fd = sock, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int err = 0;
-
-	if (poll(&p, 1, milliseconds) != 1)
-		return -EINPROGRESS;
-	if (getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len))
-		return -errno;
-	return -err;
+	return sock_outcome(sock, POLLOUT, VM_PATIENCE_MS);
 }
 
 /* ---- closing a connecting socket ---- */
@@ -156,7 +148,7 @@ TEST_F(closed, after_connect_was_refused_again_and_again_is_freed)
 
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(-EINPROGRESS, connect_to(self->sock, VMADDR_CID_LOCAL, PORT));
-		ASSERT_EQ(-ECONNRESET, outcome(self->sock, VM_PATIENCE_MS));
+		ASSERT_EQ(-ECONNRESET, outcome(self->sock));
 	}
 	ASSERT_EQ(-EINPROGRESS, connect_to(self->sock, CID, vm_port(variant->type)));
 	close(self->sock);
@@ -170,7 +162,7 @@ TEST_F(closed, after_connect_succeeded_is_freed)
 
 	ASSERT_LE(0, listener);
 	ASSERT_EQ(-EINPROGRESS, connect_to(pair.client, VMADDR_CID_LOCAL, PORT));
-	ASSERT_EQ(0, outcome(pair.client, VM_PATIENCE_MS));
+	ASSERT_EQ(0, outcome(pair.client));
 	pair.server = accept_one(listener);
 	ASSERT_LE(0, pair.server);
 	EXPECT_EQ(0, talk(pair.client, pair.server));
@@ -284,7 +276,7 @@ TEST_F_TIMEOUT(held_locks, of_a_tenants_sockets_delay_no_timeout_of_another_scop
 	ASSERT_EQ(0, hold_over_the_timeouts(&self->holder, self->ns[L0], self->sock));
 	sock = sock_with_timeout(self->ns[INIT], SOCK_STREAM, 300);
 	ASSERT_EQ(-EINPROGRESS, connect_to(sock, CID, VM_PORT));
-	EXPECT_EQ(-ETIMEDOUT, outcome(sock, VM_PATIENCE_MS));
+	EXPECT_EQ(-ETIMEDOUT, outcome(sock));
 
 	/*
 	 * The timeouts of the locked sockets take effect when their locks are
@@ -292,7 +284,7 @@ TEST_F_TIMEOUT(held_locks, of_a_tenants_sockets_delay_no_timeout_of_another_scop
 	 */
 	locks_release(&self->holder);
 	for (i = 0; i < HELD; i++)
-		ASSERT_EQ(-ETIMEDOUT, outcome(self->sock[i], VM_PATIENCE_MS));
+		ASSERT_EQ(-ETIMEDOUT, outcome(self->sock[i]));
 }
 
 TEST_HARNESS_MAIN

@@ -72,20 +72,6 @@ void vm_stop(struct vm *vm)
 
 /* ---- connections ---- */
 
-/* Returns the errno of a non-blocking connect(2). */
-static int outcome(int sock, int milliseconds)
-{
-	struct pollfd p = { .fd = sock, .events = POLLOUT };
-	socklen_t len = sizeof(int);
-	int err = 0;
-
-	if (poll(&p, 1, milliseconds) != 1)
-		return -ETIMEDOUT;
-	if (getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len))
-		return -errno;
-	return -err;
-}
-
 int link_from_sock(struct vm_link *link, struct vm *vm, int sock, int type)
 {
 	int err;
@@ -98,7 +84,7 @@ int link_from_sock(struct vm_link *link, struct vm *vm, int sock, int type)
 	if (err == -EINPROGRESS)
 		err = guest_accept(&vm->stack, &link->conn, VM_PATIENCE_MS);
 	if (!err)
-		err = outcome(sock, VM_PATIENCE_MS);
+		err = sock_outcome(sock, POLLOUT, VM_PATIENCE_MS);
 	fcntl(sock, F_SETFL, 0);
 	return err;
 }
@@ -167,15 +153,9 @@ int connect_briefly(int ns, int type, unsigned int cid, unsigned int port)
 
 int link_reset(const struct vm_link *link, int milliseconds)
 {
-	struct pollfd p = { .fd = link->sock, .events = POLLIN };
-	socklen_t len = sizeof(int);
-	int err = 0;
+	int err = sock_outcome(link->sock, POLLIN, milliseconds);
 
-	if (poll(&p, 1, milliseconds) != 1)
-		return 0;
-	if (getsockopt(link->sock, SOL_SOCKET, SO_ERROR, &err, &len))
-		return -errno;
-	return -err;
+	return err == -EINPROGRESS ? 0 : err;
 }
 
 /* ---- data ---- */

@@ -143,6 +143,19 @@ int accept_one(int listener)
 	return sock < 0 ? -errno : sock;
 }
 
+int sock_outcome(int sock, short events, int milliseconds)
+{
+	struct pollfd p = { .fd = sock, .events = events };
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (poll(&p, 1, milliseconds) != 1)
+		return -EINPROGRESS;
+	if (getsockopt(sock, SOL_SOCKET, SO_ERROR, &err, &len))
+		return -errno;
+	return -err;
+}
+
 int set_buffer_size(int sock, unsigned long long size)
 {
 	if (setsockopt(sock, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE, &size, sizeof(size)) ||

@@ -95,6 +95,8 @@ int listen_in(int ns, int type, unsigned int cid, unsigned int port);
 int connect_to(int sock, unsigned int cid, unsigned int port);
 int connect_in(int ns, int type, unsigned int cid, unsigned int port);
 int accept_one(int listener);
+/* Waits for @events: minus the pending error, -EINPROGRESS if they do not come in time */
+int sock_outcome(int sock, short events, int milliseconds);
 int pair_in(struct pair *pair, int ns, int type, unsigned int cid);
 int pair_with_buffers(struct pair *pair, int ns, int type, unsigned long long size);
 int set_buffer_size(int sock, unsigned long long size);
