@@ -41,6 +41,17 @@ fails() {
 	else result "$name" "exit status $rc of: $*, wanted a failure with: $pattern"$'\n'"$(tail -n 15 <<<"$said")"; fi
 }
 
+# until_true COMMAND...: repeats the command, without its output, until it succeeds, for up to 30 s.
+until_true() {
+	local i
+	for ((i = 0; i < 300; i++)); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done
+	echo "# not within 30 s: $*"
+	return 1
+}
+
+# modules_here: prints whose vsock modules are loaded: ours, or the stock ones of a kernel without the feature.
+modules_here() { if [ -e /proc/sys/net/vsock/ns_mode ]; then echo ours; else echo stock; fi; }
+
 finish() {
 	echo "1..$N"
 	exit "$FAILED"

@@ -337,8 +337,9 @@ TEST_F_TIMEOUT(g2h, an_unplugged_device_comes_back_to_its_owner, 180)
 	snprintf(remove, sizeof(remove), "%s/remove", device);
 	ASSERT_EQ(0, assign_to(self->ns[L0]));
 	listener = listen_in(self->ns[L0], variant->type, ANY, PORT);
-	sock = connect_host(self->ns[L0], variant->type, ECHO_PORT);
-	ASSERT_TRUE(echoes(sock, "before"));
+	/* The driver cannot tell the host, which keeps its end of the connection. */
+	sock = connect_host(self->ns[L0], variant->type, IDLE_PORT);
+	ASSERT_LE(0, sock);
 
 	ASSERT_EQ(0, write_text(remove, "1"));
 	EXPECT_EQ(-ECONNRESET, sock_outcome(sock, POLLHUP, WAIT_MS));

@@ -35,7 +35,8 @@ FIXTURE_SETUP(g2h_migrate)
 	if (self->own <= VMADDR_CID_HOST || self->own == VMADDR_CID_ANY)
 		SKIP(return, "this machine is not a guest");
 	for (size_t i = 0; i < TYPES; i++) {
-		self->listeners[i] = listen_in(self->ns[L0], types[i], VMADDR_CID_ANY, PORT);
+		self->listeners[i] = listen_in(self->ns[L0], types[i], VMADDR_CID_ANY, PORT + i);
+		ASSERT_LE(0, self->listeners[i]);
 		self->socks[i] = connect_host(self->ns[L0], types[i], ECHO_PORT);
 		ASSERT_TRUE(echoes(self->socks[i], "before"));
 	}
@@ -76,7 +77,7 @@ TEST_F_TIMEOUT(g2h_migrate, the_owner_stays_and_has_the_new_cid, 900)
 		EXPECT_EQ(-ECONNRESET, sock_outcome(self->socks[i], POLLHUP, WAIT_MS));
 		EXPECT_TRUE(reaches_host(l0, types[i]));
 		EXPECT_FALSE(reaches_host(init, types[i]));
-		EXPECT_EQ(0, host_calls(l0, types[i], PORT));
+		EXPECT_EQ(0, host_calls(l0, types[i], PORT + i));
 		EXPECT_LE(0, accept_one(self->listeners[i]));
 	}
 }
