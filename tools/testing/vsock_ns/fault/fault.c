@@ -22,6 +22,7 @@
 #include <linux/netlink.h>
 
 #include "kselftest_harness.h"
+#include "g2h.h"
 #include "guest.h"
 #include "inject.h"
 #include "netlink.h"
@@ -141,6 +142,12 @@ static int connect_to_the_guest(void)
 		return sock;
 	close(sock);
 	return err;
+}
+
+/* Assign the guest-to-host transport to a namespace with sockets, and back. */
+static int assign_the_way_to_the_host(void)
+{
+	return assign_to(at.local) ?: assign_to(at.parent);
 }
 
 static int list_the_sockets(void)
@@ -273,6 +280,18 @@ TEST_F_TIMEOUT(fault, connections_to_a_guest, PATIENCE)
 	ASSERT_EQ(0, guest_start(&at.guest, CID));
 	SURVIVES(connect_to_the_guest, .undo = close_it);
 	guest_stop(&at.guest);
+}
+
+TEST_F_TIMEOUT(fault, assignments_need_no_memory, PATIENCE)
+{
+	int sock = bind_to_a_port();
+
+	ASSERT_LE(0, sock);
+	ASSERT_EQ(0, module_load("vmw_vsock_virtio_transport"));
+	EXPECT_EQ(0, survives("assign_the_way_to_the_host",
+			      &(struct call) { .run = assign_the_way_to_the_host }));
+	EXPECT_EQ(0, module_unload("vmw_vsock_virtio_transport"));
+	close(sock);
 }
 
 TEST_F_TIMEOUT(fault, lists_of_sockets, PATIENCE)

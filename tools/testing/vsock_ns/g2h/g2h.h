@@ -18,17 +18,17 @@
 
 /* Ports of g2h_host. Seqpacket services have the next number. */
 #define ECHO_PORT 0x67320000	/* returns what it receives */
-#define CALL_PORT 0x67320002	/* struct call -> connects there and echoes; returns an errno */
+#define CALL_PORT 0x67320002	/* struct callback -> connects there and echoes; returns an errno */
 #define LIVE_PORT 0x67320004	/* returns the number of ECHO connections that have not ended */
 #define IDLE_PORT 0x67320006	/* does not read, and closes after a minute */
 #define MOVE_PORT 0x67320008	/* has the client's VM migrated to another CID */
 
 /**
- * struct call - a request to g2h_host to connect to its client
+ * struct callback - a request to g2h_host to connect to its client
  * @port: port at the CID of the client
  * @type: SOCK_STREAM or SOCK_SEQPACKET
  */
-struct call {
+struct callback {
 	unsigned int port;
 	int type;
 };

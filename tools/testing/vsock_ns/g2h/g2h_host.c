@@ -32,7 +32,7 @@ static void call(int sock)
 {
 	struct sockaddr_vm peer;
 	socklen_t size = sizeof(peer);
-	struct call call;
+	struct callback call;
 	int back, err;
 
 	if (recv(sock, &call, sizeof(call), MSG_WAITALL) != sizeof(call) ||

@@ -28,7 +28,7 @@ bool reaches_host(int ns, int type)
 
 int host_calls(int ns, int type, unsigned int port)
 {
-	struct call call = { .port = port, .type = type };
+	struct callback call = { .port = port, .type = type };
 	int sock = connect_in(ns, SOCK_STREAM, VMADDR_CID_HOST, CALL_PORT), err = -1;
 
 	if (sock >= 0 && send(sock, &call, sizeof(call), MSG_NOSIGNAL) == sizeof(call) &&
