@@ -14,6 +14,8 @@ struct vsock_transport;
 bool vsock_backlog_add(struct sock *sk, struct sk_buff *skb,
 		       const struct vsock_transport *transport);
 
+bool vsock_backlog_is_full(const struct sock *sk, const struct sk_buff *skb);
+
 bool vsock_lock_or_defer(struct sock *sk, struct sk_buff *skb,
 			 const struct vsock_transport *transport);
 

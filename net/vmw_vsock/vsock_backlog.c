@@ -18,6 +18,13 @@
  *						    sk_backlog empty: not owned
  *
  * A socket is owned until its backlog is empty, so packets keep their order.
+ *
+ * Each kind of packet has a bound, as the owner may never release the lock:
+ *
+ *	payload				the credit of its sender
+ *	credit updates			a newer one replaces the last packet
+ *	requests to connect		vsock_backlog_is_full()
+ *	answers, the end		one for each of the above
  */
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -71,6 +78,38 @@ bool vsock_backlog_add(struct sock *sk, struct sk_buff *skb,
 EXPORT_SYMBOL_GPL(vsock_backlog_add);
 
 /**
+ * vsock_backlog_is_full() - test whether a socket defers no more requests
+ * @sk: the socket
+ * @skb: the request to connect to it
+ *
+ * A program that connects and closes in a loop sends any number of them. A
+ * listener defers as many as it can accept, and any socket some hundreds.
+ *
+ * Context: any.
+ * Return: true if the caller is to refuse @skb.
+ */
+bool vsock_backlog_is_full(const struct sock *sk, const struct sk_buff *skb)
+{
+	unsigned int len = READ_ONCE(sk->sk_backlog.len);
+
+	return len > READ_ONCE(sk->sk_rcvbuf) &&
+	       len / skb->truesize > READ_ONCE(sk->sk_max_ack_backlog);
+}
+EXPORT_SYMBOL_GPL(vsock_backlog_is_full);
+
+static bool vsock_backlog_merge(struct sock *sk, struct sk_buff *skb,
+				const struct vsock_transport *transport)
+{
+	struct sk_buff *last = sk->sk_backlog.tail;
+
+	lockdep_assert_held(&sk->sk_lock.slock);
+
+	return last && vsock_backlog_cb(last)->transport == transport &&
+	       transport->merge_deferred &&
+	       transport->merge_deferred(last, skb);
+}
+
+/**
  * vsock_lock_or_defer() - lock a socket, or defer a packet until it is released
  * @sk: the socket, referenced by the caller
  * @skb: a packet for @sk
@@ -80,7 +119,7 @@ EXPORT_SYMBOL_GPL(vsock_backlog_add);
  *
  * Context: process context.
  * Return: true if the caller owns @sk now and must call release_sock(); false
- * if @skb was deferred or dropped and must not be used any more.
+ * if @skb was deferred, merged or dropped and must not be used any more.
  */
 bool vsock_lock_or_defer(struct sock *sk, struct sk_buff *skb,
 			 const struct vsock_transport *transport)
@@ -95,10 +134,10 @@ bool vsock_lock_or_defer(struct sock *sk, struct sk_buff *skb,
 
 	spin_lock_bh(&sk->sk_lock.slock);
 	owned = sock_owned_by_user_nocheck(sk);
-	if (owned)
-		deferred = vsock_backlog_add(sk, skb, transport);
-	else
+	if (!owned)
 		sk->sk_lock.owned = 1;
+	else if (!vsock_backlog_merge(sk, skb, transport))
+		deferred = vsock_backlog_add(sk, skb, transport);
 	spin_unlock_bh(&sk->sk_lock.slock);
 
 	if (!owned)	/* for lockdep, as lock_sock() has it */

@@ -8,12 +8,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "kernel_memory.h"
 #include "lock_holder.h"
 #include "vsock_ns_util.h"
 
@@ -24,6 +26,9 @@
 #define TRANSFER 100000
 #define ROUNDS 12
 #define WINDOW 262144
+#define REQUESTS 1000
+#define UPDATES 20000
+#define WAIT_MS 15000
 
 FIXTURE(attack_locks)
 {
@@ -244,6 +249,45 @@ TEST_F(locked_socket, that_listens_accepts_a_connection_that_came_meanwhile)
 	server = accept_one(listener);
 	ASSERT_LE(0, server);
 	EXPECT_EQ(0, talk(client, server));
+}
+
+/* The listener can accept 64, and SO_RCVBUF has room for some hundreds. */
+TEST_F_TIMEOUT(locked_socket, that_listens_refuses_what_it_could_not_accept, 120)
+{
+	int listener = listen_in(self->ns, variant->type, VMADDR_CID_ANY, PORT + 1);
+	int clients[REQUESTS], i;
+
+	ASSERT_EQ(0, allow_many_files());
+	ASSERT_EQ(0, keep_window(listener));
+	ASSERT_EQ(0, locks_hold(&self->holder, &listener, 1));
+	for (i = 0; i < REQUESTS; i++) {
+		clients[i] = sock_in(self->ns, variant->type);
+		ASSERT_LE(0, clients[i]);
+		ASSERT_EQ(0, fcntl(clients[i], F_SETFL, O_NONBLOCK));
+		ASSERT_EQ(-EINPROGRESS, connect_to(clients[i], LO, PORT + 1));
+	}
+	EXPECT_EQ(-ECONNRESET, sock_outcome(clients[REQUESTS - 1], POLLOUT, WAIT_MS));
+	EXPECT_EQ(-EINPROGRESS, sock_outcome(clients[0], POLLOUT, 0));
+	locks_release(&self->holder);
+	EXPECT_EQ(0, sock_outcome(clients[0], POLLOUT, WAIT_MS));
+	EXPECT_LE(0, accept_one(listener));
+}
+
+TEST_F_TIMEOUT(locked_socket, takes_no_memory_when_its_peer_changes_a_buffer_often, 120)
+{
+	long long before, after;
+	int i;
+
+	ASSERT_EQ(0, locks_hold(&self->holder, &self->pair.server, 1));
+	before = kernel_bytes();
+	ASSERT_LT(0, before);
+	for (i = 0; i < UPDATES; i++) {
+		ASSERT_EQ(0, set_buffer_size(self->pair.client, WINDOW - i % 2 * 4096));
+		sched_yield();	/* to the worker */
+	}
+	after = kernel_bytes();
+	TH_LOG("%lld bytes of kernel memory for %d updates", after - before, UPDATES);
+	EXPECT_GT(4 << 20, after - before);
 }
 
 TEST_F(locked_socket, that_is_closed_meanwhile_tells_its_peer_afterwards)

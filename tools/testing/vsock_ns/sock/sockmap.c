@@ -159,6 +159,19 @@ TEST_F(sockmap, receivers_may_come_and_go)
 	}
 }
 
+/* A recv() that waits would loop in the kernel: mainline cannot be asked to. */
+TEST_F(sockmap, recv_of_no_bytes_ends_and_takes_none)
+{
+	struct pollfd p = { .fd = self->pair.server, .events = POLLIN };
+	char data[4];
+
+	ASSERT_EQ(0, map_insert(self->map, self->pair.server));
+	ASSERT_EQ(3, send(self->pair.client, "abc", 3, 0));
+	ASSERT_EQ(1, poll(&p, 1, VM_PATIENCE_MS));
+	EXPECT_EQ(0, recv(self->pair.server, data, 0, MSG_DONTWAIT));
+	EXPECT_EQ(3, recv(self->pair.server, data, sizeof(data), 0));
+}
+
 /* ---- a child that waits in recv() ---- */
 
 static int receive_a_byte(void *arg)
