@@ -65,8 +65,8 @@ bool vsock_backlog_add(struct sock *sk, struct sk_buff *skb,
 	if (!try_module_get(transport->module))
 		return false;
 
-	/* __sk_backlog_rcv() takes no packets from the memory reserves for
-	 * sockets that do not free memory.
+	/* __sk_backlog_rcv() has a BUG_ON() for packets from the memory
+	 * reserves, if the socket is not for swapping.
 	 */
 	skb->pfmemalloc = 0;
 	vsock_backlog_cb(skb)->transport = transport;

@@ -102,8 +102,8 @@ EXPORT_SYMBOL_GPL(vsock_ns_scope);
  * vsock_ns_loopback() - where the loopback transport keeps a namespace's queue
  * @net: a namespace that the caller keeps alive
  *
- * Not a pernet_operations with memory of its own, which takes some 900
- * instructions of creating a namespace. The transport frees the queue in an
+ * The pointer is here, as memory of the transport's own pernet_operations would
+ * add some 900 instructions to the creation of a namespace. The transport frees the queue in an
  * .exit of its own, which is called before that of this file.
  *
  * Context: any.
@@ -442,7 +442,7 @@ static int vsock_ns_param_get(char *text, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops vsock_ns_param_ops = {
-	.flags	= KERNEL_PARAM_OPS_FL_NOARG, /* else it is not told of that */
+	.flags	= KERNEL_PARAM_OPS_FL_NOARG, /* .set is called without a value, too */
 	.set	= vsock_ns_param_set,
 	.get	= vsock_ns_param_get,
 };
@@ -450,5 +450,5 @@ module_param_cb(child_ns_mode, &vsock_ns_param_ops, NULL, 0444);
 MODULE_PARM_DESC(child_ns_mode,
 		 "net.vsock.child_ns_mode of the initial network namespace, for good; \"local\" also makes all others that exist local");
 
-/* Tells modules that keep scopes apart from others, before they are loaded. */
+/* Lets user space see that the module has scopes before it is loaded. */
 MODULE_INFO(netns, "Y");
