@@ -41,11 +41,11 @@ fails() {
 	else result "$name" "exit status $rc of: $*, wanted a failure with: $pattern"$'\n'"$(tail -n 15 <<<"$said")"; fi
 }
 
-# until_true COMMAND...: repeats the command, without its output, until it succeeds, for up to 30 s.
+# until_true COMMAND...: repeats the command, without its output, until it succeeds, for up to 30 s or PATIENCE.
 until_true() {
-	local i
-	for ((i = 0; i < 300; i++)); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done
-	echo "# not within 30 s: $*"
+	local i seconds=${PATIENCE:-30}
+	for ((i = 0; i < seconds * 10; i++)); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done
+	echo "# not within $seconds s: $*"
 	return 1
 }
 
