@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "g2h.h"
 
@@ -73,6 +74,8 @@ static void serve(int listener, void (*fn)(int sock))
 	if (sock < 0)
 		return;
 	if (!fork()) {
+		/* Or a child that sleeps keeps the ports of the listeners. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		fn(sock);
 		_exit(0);
 	}
