@@ -119,6 +119,8 @@ TEST_F_TIMEOUT(g2h, host_reaches_listeners_of_the_assigned_namespace_only, 180)
 	close(l0);
 	EXPECT_EQ(ECONNRESET, host_calls(self->ns[L0], variant->type, PORT));
 	EXPECT_TRUE(quiet(init));
+	ASSERT_EQ(0, assign_to(self->ns[INIT]));
+	EXPECT_EQ(-ECONNRESET, sock_outcome(sock, POLLHUP, WAIT_MS));
 }
 
 /* ---- the CID ---- */
