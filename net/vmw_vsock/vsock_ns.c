@@ -103,8 +103,8 @@ EXPORT_SYMBOL_GPL(vsock_ns_scope);
  * @net: a namespace that the caller keeps alive
  *
  * The pointer is here, as memory of the transport's own pernet_operations would
- * add some 900 instructions to the creation of a namespace. The transport frees the queue in an
- * .exit of its own, which is called before that of this file.
+ * add some 900 instructions to the creation of a namespace. The transport frees
+ * the queue in an .exit of its own, which is called before that of this file.
  *
  * Context: any.
  * Return: the place of a pointer, which is NULL at first.
