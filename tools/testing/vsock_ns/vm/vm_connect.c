@@ -20,6 +20,7 @@
 #include "vm_link.h"
 
 #define YEAR (365L * 24 * 3600)
+#define REQUESTS 300
 
 /* One work per socket on one CPU: the system workqueue runs 256 at a time. */
 #define HELD 600
@@ -131,6 +132,24 @@ TEST_F(closed, while_it_connects_is_freed)
 	ASSERT_EQ(-EINPROGRESS, connect_to(self->sock, CID, vm_port(variant->type)));
 	close(self->sock);
 	EXPECT_EQ(0, freed(self->route, self->id));
+}
+
+/* Some of the requests are in the hands of vhost's worker at this moment. */
+TEST_F(closed, while_its_request_is_sent_is_freed)
+{
+	int ns = ns_global(), id = self->id + 1;
+	int i, sock;
+
+	ASSERT_EQ(0, namespace_set_id(self->route, ns, id));
+	for (i = 0; i < REQUESTS; i++) {
+		sock = sock_with_timeout(ns, variant->type, YEAR * 1000);
+		ASSERT_LE(0, sock);
+		ASSERT_EQ(-EINPROGRESS, connect_to(sock, CID, vm_port(variant->type)));
+		usleep(i);
+		close(sock);
+	}
+	close(ns);
+	EXPECT_EQ(0, freed(self->route, id));
 }
 
 TEST_F(closed, after_a_shutdown_while_it_connects_is_freed)
