@@ -4,12 +4,18 @@
 # a command with a time limit. The results of all steps are added up: of each step its
 # last summary, or else its lines "ok" and "not ok", or else the step as one test.
 
-PASSED=0 FAILED=0 SKIPPED=0
+PASSED=0 FAILED=0 SKIPPED=0 FAILURES=
 SUM='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
 LOG=$(mktemp)
 STEP=
 trap 'rm -f "$LOG"; [ -z "$STEP" ] || kill "$STEP" 2>/dev/null' EXIT
 trap 'exit 130' INT TERM HUP
+
+# failures NAME STATUS: prints the tests of the step that failed, if it names them.
+failures() {
+	echo "# $1 failed with exit status $2"
+	grep -E '^(not ok |# failed: )' "$LOG" | head -n 20 | sed -E 's/^#? ?/#   /' || true
+}
 
 # count NAME STATUS: adds the results of the step. A step that failed without a failed
 # test, or ran no test, counts as one failure.
@@ -26,6 +32,7 @@ count() {
 	fi
 	if [ "$bad" = 0 ] && { [ "$2" != 0 ] || [ "$ok" = 0 ]; }; then bad=1; fi
 	PASSED=$((PASSED + ok)) FAILED=$((FAILED + bad))
+	[ "$bad" = 0 ] || FAILURES+=$(failures "$1" "$2")$'\n'
 }
 
 # step NAME SECONDS COMMAND...: runs in the background, because bash runs a trap only when
@@ -46,10 +53,11 @@ step() {
 	count "$name" "$rc"
 }
 
-# summary: prints the last line; false if anything failed.
+# summary: prints the failed tests and the last line; false if anything failed.
 summary() {
 	local line="$PASSED passed, $FAILED failed"
 	[ "$SKIPPED" = 0 ] || line+=", $SKIPPED skipped"
+	printf %s "$FAILURES"
 	echo "$line"
 	[ "$FAILED" = 0 ]
 }

@@ -10,8 +10,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <unistd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <linux/netlink.h>
 
 #include "kselftest_harness.h"
@@ -20,7 +22,7 @@
 #include "vm_link.h"
 
 #define YEAR (365L * 24 * 3600)
-#define REQUESTS 300
+#define REQUESTS 1000
 
 /* One work per socket on one CPU: the system workqueue runs 256 at a time. */
 #define HELD 600
@@ -134,22 +136,35 @@ TEST_F(closed, while_it_connects_is_freed)
 	EXPECT_EQ(0, freed(self->route, self->id));
 }
 
-/* Some of the requests are in the hands of vhost's worker at this moment. */
+static int connect_and_close(int ns, int type)
+{
+	int sock = sock_with_timeout(ns, type, YEAR * 1000);
+	int err = sock < 0 ? sock : connect_to(sock, CID, vm_port(type));
+
+	if (sock >= 0)
+		close(sock);
+	return err;
+}
+
+/* Another process wakes vhost's worker, which has the request in its hands again and again. */
 TEST_F(closed, while_its_request_is_sent_is_freed)
 {
 	int ns = ns_global(), id = self->id + 1;
-	int i, sock;
+	pid_t other = fork();
+	int i;
 
-	ASSERT_EQ(0, namespace_set_id(self->route, ns, id));
-	for (i = 0; i < REQUESTS; i++) {
-		sock = sock_with_timeout(ns, variant->type, YEAR * 1000);
-		ASSERT_LE(0, sock);
-		ASSERT_EQ(-EINPROGRESS, connect_to(sock, CID, vm_port(variant->type)));
-		usleep(i);
-		close(sock);
-	}
+	ASSERT_LE(0, other);
+	if (!other)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (!other)
+		connect_and_close(ns_here(), variant->type);
+	EXPECT_EQ(0, namespace_set_id(self->route, ns, id));
+	for (i = 0; i < REQUESTS; i++)
+		EXPECT_EQ(-EINPROGRESS, connect_and_close(ns, variant->type));
 	close(ns);
 	EXPECT_EQ(0, freed(self->route, id));
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
 }
 
 TEST_F(closed, after_a_shutdown_while_it_connects_is_freed)
