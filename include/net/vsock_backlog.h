@@ -11,6 +11,11 @@ struct sk_buff;
 struct sock;
 struct vsock_transport;
 
+/* At the end of skb->cb, as the transports use its beginning. */
+struct vsock_backlog_cb {
+	const struct vsock_transport *transport;
+};
+
 bool vsock_backlog_add(struct sock *sk, struct sk_buff *skb,
 		       const struct vsock_transport *transport);
 

@@ -34,11 +34,6 @@
 #include <net/sock.h>
 #include <net/vsock_backlog.h>
 
-/* At the end of skb->cb, as the transports use its beginning. */
-struct vsock_backlog_cb {
-	const struct vsock_transport *transport;
-};
-
 static struct vsock_backlog_cb *vsock_backlog_cb(struct sk_buff *skb)
 {
 	return (void *)(skb->cb + sizeof(skb->cb) -

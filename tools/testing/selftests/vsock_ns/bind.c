@@ -5,8 +5,7 @@
 #include <sched.h>
 #include <linux/capability.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
@@ -41,26 +40,9 @@ FIXTURE_VARIANT(one_scope)
 	unsigned int second_cid;
 };
 
-CIDS(one_scope, init_twice, INIT, INIT);
-CIDS(one_scope, g0_twice, G0, G0);
-CIDS(one_scope, l0_twice, L0, L0);
-CIDS(one_scope, init_then_g0, INIT, G0);
-CIDS(one_scope, g0_then_init, G0, INIT);
-CIDS(one_scope, g0_then_g1, G0, G1);
+PAIRS_IN_ONE_SCOPE(CIDS, one_scope);
 
-FIXTURE_SETUP(one_scope)
-{
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(one_scope)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(one_scope, cannot_run())
 
 TEST_F(one_scope, refuses_a_port_that_is_taken_until_it_is_free)
 {
@@ -87,25 +69,9 @@ FIXTURE_VARIANT(two_scopes)
 	unsigned int second_cid;
 };
 
-CIDS(two_scopes, init_then_l0, INIT, L0);
-CIDS(two_scopes, l0_then_init, L0, INIT);
-CIDS(two_scopes, g0_then_l0, G0, L0);
-CIDS(two_scopes, l0_then_g0, L0, G0);
-CIDS(two_scopes, l0_then_l1, L0, L1);
+PAIRS_IN_TWO_SCOPES(CIDS, two_scopes);
 
-FIXTURE_SETUP(two_scopes)
-{
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(two_scopes)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(two_scopes, cannot_run())
 
 TEST_F(two_scopes, have_the_same_port_each)
 {
@@ -121,19 +87,7 @@ FIXTURE(bind)
 	int ns[NS_COUNT];
 };
 
-FIXTURE_SETUP(bind)
-{
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(bind)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(bind, cannot_run())
 
 TEST_F(bind, cid_that_is_not_this_machines_is_not_available)
 {
@@ -145,10 +99,7 @@ TEST_F(bind, cid_that_is_not_this_machines_is_not_available)
 
 TEST_F(bind, cid_of_a_vm_is_not_available)
 {
-	const char *why = cannot_make_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_make_vms());
 	ASSERT_LE(0, vm_with_cid(self->ns[INIT], CID));
 	ASSERT_LE(0, vm_with_cid(self->ns[L0], CID));
 	EXPECT_EQ(-EADDRNOTAVAIL, bind_in(self->ns[INIT], CID, PORT));
@@ -157,10 +108,7 @@ TEST_F(bind, cid_of_a_vm_is_not_available)
 
 TEST_F(bind, cid_2_is_available_everywhere_and_is_not_cid_1)
 {
-	const char *why = cannot_make_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_make_vms());
 	ASSERT_LE(0, bind_in(self->ns[INIT], VMADDR_CID_HOST, PORT));
 	EXPECT_LE(0, bind_in(self->ns[INIT], LO, PORT));
 	ASSERT_LE(0, bind_in(self->ns[L0], VMADDR_CID_HOST, PORT));

@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define MANY 100
 
@@ -32,28 +31,9 @@ FIXTURE_VARIANT(one_scope)
 	int second;
 };
 
-CASE(one_scope, init_twice, INIT, INIT);
-CASE(one_scope, g0_twice, G0, G0);
-CASE(one_scope, l0_twice, L0, L0);
-CASE(one_scope, init_then_g0, INIT, G0);
-CASE(one_scope, g0_then_init, G0, INIT);
-CASE(one_scope, g0_then_g1, G0, G1);
+PAIRS_IN_ONE_SCOPE(CASE, one_scope);
 
-FIXTURE_SETUP(one_scope)
-{
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(one_scope)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(one_scope, cannot_run() ?: cannot_make_vms())
 
 TEST_F(one_scope, refuses_a_cid_that_is_taken)
 {
@@ -102,27 +82,9 @@ FIXTURE_VARIANT(two_scopes)
 	int second;
 };
 
-CASE(two_scopes, init_then_l0, INIT, L0);
-CASE(two_scopes, l0_then_init, L0, INIT);
-CASE(two_scopes, g0_then_l0, G0, L0);
-CASE(two_scopes, l0_then_g0, L0, G0);
-CASE(two_scopes, l0_then_l1, L0, L1);
+PAIRS_IN_TWO_SCOPES(CASE, two_scopes);
 
-FIXTURE_SETUP(two_scopes)
-{
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(two_scopes)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(two_scopes, cannot_run() ?: cannot_make_vms())
 
 TEST_F(two_scopes, have_the_same_cid_each)
 {
@@ -134,10 +96,7 @@ TEST_F(two_scopes, have_the_same_cid_each)
 
 TEST_F(two_scopes, connect_to_the_others_vm_ends_with_enodev)
 {
-	const char *why = cannot_alias_the_host();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_alias_the_host());
 	ASSERT_LE(0, vm_with_cid(self->ns[variant->second], CID));
 	EXPECT_EQ(-ENODEV, connect_in(self->ns[variant->first], SOCK_STREAM,
 				      CID, PORT));
@@ -163,21 +122,7 @@ FIXTURE(cid)
 	int ns[NS_COUNT];
 };
 
-FIXTURE_SETUP(cid)
-{
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(cid)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(cid, cannot_run() ?: cannot_make_vms())
 
 TEST_F(cid, reserved_or_too_wide_is_einval_in_every_namespace)
 {

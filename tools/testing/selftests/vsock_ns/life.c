@@ -6,8 +6,7 @@
  */
 #include <sched.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
@@ -18,19 +17,7 @@ FIXTURE(life)
 	int ns[NS_COUNT];
 };
 
-FIXTURE_SETUP(life)
-{
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(life)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(life, cannot_run())
 
 /* ---- a socket used in another namespace ---- */
 
@@ -179,19 +166,13 @@ FIXTURE_VARIANT_ADD(deleted, global_seqpacket)
 
 FIXTURE_SETUP(deleted)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->init = ns_here();
 	self->ns = variant->make();
 	ASSERT_LE(0, self->ns);
 }
 
-FIXTURE_TEARDOWN(deleted)
-{
-	close(self->init);
-}
+NO_TEARDOWN(deleted)
 
 TEST_F(deleted, namespace_leaves_connections_that_carry_data_both_ways)
 {

@@ -3,8 +3,7 @@
  * Reachability over loopback. Two sockets can connect if and only if they have
  * the same scope: the namespace itself if it is local, init if it is global.
  */
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 /*
  * Each row names a client and a listener; the fixture says if their scopes are
@@ -39,28 +38,10 @@ FIXTURE_VARIANT(one_scope)
 	unsigned int cid;
 };
 
-ROW(one_scope, init_to_init, INIT, INIT);
-ROW(one_scope, g0_to_init, G0, INIT);
-ROW(one_scope, init_to_g0, INIT, G0);
-ROW(one_scope, g1_to_g0, G1, G0);
-ROW(one_scope, g0_to_g0, G0, G0);
-ROW(one_scope, l0_to_l0, L0, L0);
+PAIRS_IN_ONE_SCOPE(ROW, one_scope);
 
-FIXTURE_SETUP(one_scope)
-{
-	const char *why = cannot_run();
-
-	if (!why && variant->cid == VMADDR_CID_HOST)
-		why = cannot_alias_the_host();
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(one_scope)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(one_scope,
+		 cannot_run() ?: (variant->cid == VMADDR_CID_HOST ? cannot_alias_the_host() : NULL))
 
 TEST_F(one_scope, connects_and_carries_data_both_ways)
 {
@@ -94,27 +75,10 @@ FIXTURE_VARIANT(two_scopes)
 	unsigned int cid;
 };
 
-ROW(two_scopes, l0_to_init, L0, INIT);
-ROW(two_scopes, init_to_l0, INIT, L0);
-ROW(two_scopes, l0_to_g0, L0, G0);
-ROW(two_scopes, g0_to_l0, G0, L0);
-ROW(two_scopes, l1_to_l0, L1, L0);
+PAIRS_IN_TWO_SCOPES(ROW, two_scopes);
 
-FIXTURE_SETUP(two_scopes)
-{
-	const char *why = cannot_run();
-
-	if (!why && variant->cid == VMADDR_CID_HOST)
-		why = cannot_alias_the_host();
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(two_scopes)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(two_scopes,
+		 cannot_run() ?: (variant->cid == VMADDR_CID_HOST ? cannot_alias_the_host() : NULL))
 
 TEST_F(two_scopes, are_reset_and_the_listener_sees_nothing)
 {
@@ -134,19 +98,7 @@ FIXTURE(same_port)
 	int ns[NS_COUNT];
 };
 
-FIXTURE_SETUP(same_port)
-{
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(same_port)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(same_port, cannot_run())
 
 TEST_F(same_port, each_scope_reaches_its_own_listener)
 {
@@ -220,21 +172,13 @@ FIXTURE_VARIANT_ADD(nobody, from_l0)
 
 FIXTURE_SETUP(nobody)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (!why)
-		why = cannot_alias_the_host();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
+	SKIP_IF(cannot_alias_the_host());
 	ASSERT_EQ(0, ns_make(self->ns));
 }
 
-FIXTURE_TEARDOWN(nobody)
-{
-	ns_close(self->ns);
-}
+NO_TEARDOWN(nobody)
 
 TEST_F(nobody, has_the_cid_stream_ends_with_enodev)
 {

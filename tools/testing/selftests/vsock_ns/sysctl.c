@@ -7,8 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 FIXTURE(sysctl)
 {
@@ -18,20 +17,13 @@ FIXTURE(sysctl)
 
 FIXTURE_SETUP(sysctl)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->init = ns_here();
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
 }
 
-FIXTURE_TEARDOWN(sysctl)
-{
-	close(self->init);
-	close(self->ns);
-}
+NO_TEARDOWN(sysctl)
 
 /* ---- defaults ---- */
 

@@ -5,8 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 FIXTURE(input)
 {
@@ -15,18 +14,12 @@ FIXTURE(input)
 
 FIXTURE_SETUP(input)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
 }
 
-FIXTURE_TEARDOWN(input)
-{
-	close(self->ns);
-}
+NO_TEARDOWN(input)
 
 /* ---- refused ---- */
 
@@ -81,10 +74,7 @@ FIXTURE_VARIANT_ADD(bad_word, five_thousand_bytes)
 
 FIXTURE_SETUP(bad_word)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->open_ns = ns_global();
 	ASSERT_LE(0, self->open_ns);
 	self->locked_ns = ns_global();
@@ -94,12 +84,7 @@ FIXTURE_SETUP(bad_word)
 	ASSERT_LE(0, self->local_ns);
 }
 
-FIXTURE_TEARDOWN(bad_word)
-{
-	close(self->open_ns);
-	close(self->locked_ns);
-	close(self->local_ns);
-}
+NO_TEARDOWN(bad_word)
 
 static ssize_t write_bad_word(int ns, const char *word, size_t len)
 {
@@ -246,18 +231,12 @@ GOOD_WORD(global_and_nul, "global\0", GLOBAL);
 
 FIXTURE_SETUP(good_word)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
 }
 
-FIXTURE_TEARDOWN(good_word)
-{
-	close(self->ns);
-}
+NO_TEARDOWN(good_word)
 
 TEST_F(good_word, is_taken_as_a_whole_and_locks)
 {
@@ -294,18 +273,12 @@ FIXTURE_VARIANT_ADD(file, child_ns_mode)
 
 FIXTURE_SETUP(file)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
 }
 
-FIXTURE_TEARDOWN(file)
-{
-	close(self->ns);
-}
+NO_TEARDOWN(file)
 
 TEST_F(file, has_its_mode_and_is_a_file_of_root)
 {

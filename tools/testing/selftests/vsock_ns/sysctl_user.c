@@ -6,8 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 FIXTURE(user)
 {
@@ -17,20 +16,13 @@ FIXTURE(user)
 
 FIXTURE_SETUP(user)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->init = ns_here();
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
 }
 
-FIXTURE_TEARDOWN(user)
-{
-	close(self->init);
-	close(self->ns);
-}
+NO_TEARDOWN(user)
 
 /*
  * The children below run as another user. A child exits with 0, with the errno
@@ -59,10 +51,7 @@ FIXTURE(user_ns)
 
 FIXTURE_SETUP(user_ns)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	if (in_a_child(may_unshare_user, NULL))
 		SKIP(return, "users may not create user namespaces here");
 	self->init = ns_here();
@@ -70,11 +59,7 @@ FIXTURE_SETUP(user_ns)
 	ASSERT_LE(0, self->ns);
 }
 
-FIXTURE_TEARDOWN(user_ns)
-{
-	close(self->init);
-	close(self->ns);
-}
+NO_TEARDOWN(user_ns)
 
 /* ---- a user of init ---- */
 

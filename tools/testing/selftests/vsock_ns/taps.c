@@ -15,10 +15,9 @@
 #include <unistd.h>
 #include <linux/vsockmon.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest.h"
 #include "netlink.h"
-#include "vsock_ns_util.h"
 
 #define DEVICE "vsockmon0"
 
@@ -117,14 +116,9 @@ static bool may_see(int tap, int sender)
 
 FIXTURE_SETUP(taps)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (!why && system("modprobe -q vsockmon"))
-		why = "this kernel has no vsockmon";
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
+	SKIP_IF(system("modprobe -q vsockmon") ? "this kernel has no vsockmon" : NULL);
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->tap = tap_in(self->ns[variant->tap]);
 	ASSERT_LE(0, self->tap);
@@ -200,21 +194,8 @@ FIXTURE(users_tap)
 	int ns[NS_COUNT];
 };
 
-FIXTURE_SETUP(users_tap)
-{
-	const char *why = cannot_run();
-
-	if (!why && system("modprobe -q vsockmon"))
-		why = "this kernel has no vsockmon";
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(users_tap)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(users_tap,
+		 cannot_run() ?: (system("modprobe -q vsockmon") ? "this kernel has no vsockmon" : NULL))
 
 /* Create a tap in a new user namespace. Report how many packets it sees of the
  * traffic that the test sends in @ns between the two bytes.

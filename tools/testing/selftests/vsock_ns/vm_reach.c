@@ -6,7 +6,7 @@
  *	host: a socket in init, g0, g1, l0, l1
  *	VM:   its device was opened in init, g0, l0, l1
  */
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 #define CASE(fixture, name, from, to, kind)				\
@@ -34,21 +34,11 @@ FIXTURE_VARIANT(one_scope)
 	int type;
 };
 
-ROW(one_scope, host_in_init_vm_in_init, INIT, INIT);
-ROW(one_scope, host_in_g0_vm_in_init, G0, INIT);
-ROW(one_scope, host_in_g1_vm_in_init, G1, INIT);
-ROW(one_scope, host_in_init_vm_in_g0, INIT, G0);
-ROW(one_scope, host_in_g0_vm_in_g0, G0, G0);
-ROW(one_scope, host_in_g1_vm_in_g0, G1, G0);
-ROW(one_scope, host_in_l0_vm_in_l0, L0, L0);
-ROW(one_scope, host_in_l1_vm_in_l1, L1, L1);
+PAIRS_IN_ONE_SCOPE(ROW, one_scope);
 
 FIXTURE_SETUP(one_scope)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[variant->vm], CID));
 }
@@ -93,25 +83,11 @@ FIXTURE_VARIANT(two_scopes)
 	int type;
 };
 
-ROW(two_scopes, host_in_l0_vm_in_init, L0, INIT);
-ROW(two_scopes, host_in_l1_vm_in_init, L1, INIT);
-ROW(two_scopes, host_in_l0_vm_in_g0, L0, G0);
-ROW(two_scopes, host_in_l1_vm_in_g0, L1, G0);
-ROW(two_scopes, host_in_init_vm_in_l0, INIT, L0);
-ROW(two_scopes, host_in_g0_vm_in_l0, G0, L0);
-ROW(two_scopes, host_in_g1_vm_in_l0, G1, L0);
-ROW(two_scopes, host_in_l1_vm_in_l0, L1, L0);
-ROW(two_scopes, host_in_init_vm_in_l1, INIT, L1);
-ROW(two_scopes, host_in_g0_vm_in_l1, G0, L1);
-ROW(two_scopes, host_in_g1_vm_in_l1, G1, L1);
-ROW(two_scopes, host_in_l0_vm_in_l1, L0, L1);
+PAIRS_IN_TWO_SCOPES(ROW, two_scopes);
 
 FIXTURE_SETUP(two_scopes)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[variant->vm], CID));
 }
@@ -156,11 +132,9 @@ FIXTURE(same_cid)
 
 FIXTURE_SETUP(same_cid)
 {
-	const char *why = cannot_link_vms();
 	unsigned int i;
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	for (i = 0; i < ARRAY_SIZE(scopes); i++)
 		ASSERT_EQ(0, vm_start(&self->vms[i], self->ns[scopes[i]], CID));
@@ -229,10 +203,8 @@ FIXTURE_VARIANT_ADD(no_seqpacket, vm_in_l0) { .vm = L0 };
 FIXTURE_SETUP(no_seqpacket)
 {
 	const struct guest_options options = { .features = 1ull << VIRTIO_F_VERSION_1 };
-	const char *why = cannot_link_vms();
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start_with(&self->vm, self->ns[variant->vm], CID, &options));
 }

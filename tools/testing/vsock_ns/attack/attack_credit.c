@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest_scene.h"
 
 #define ANY VMADDR_CID_ANY
@@ -38,12 +38,8 @@ FIXTURE_VARIANT_ADD(attack_credit, in_another_scope) { .liar_ns = L0 };
 
 FIXTURE_SETUP(attack_credit)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, scene_start(&self->scene, variant->liar_ns));
 	ASSERT_EQ(0, host_connects(&self->scene));
 	memcpy(self->own.ns, self->scene.ns, sizeof(self->own.ns));
@@ -331,19 +327,7 @@ FIXTURE(loopback_credit)
 	int ns[NS_COUNT];
 };
 
-FIXTURE_SETUP(loopback_credit)
-{
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(loopback_credit)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(loopback_credit, cannot_run())
 
 TEST_F(loopback_credit, that_a_tenant_has_used_up_is_its_own)
 {

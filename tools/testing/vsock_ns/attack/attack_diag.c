@@ -13,9 +13,8 @@
 #include <linux/sock_diag.h>
 #include <linux/vm_sockets_diag.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "netlink.h"
-#include "vsock_ns_util.h"
 
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
@@ -25,21 +24,8 @@ FIXTURE(attack_diag)
 	int ns[NS_COUNT];
 };
 
-FIXTURE_SETUP(attack_diag)
-{
-	const char *why = cannot_run();
-
-	if (!why && module_load("vsock_diag"))
-		why = "no vsock_diag";
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(attack_diag)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(attack_diag,
+		 cannot_run() ?: (module_load("vsock_diag") ? "no vsock_diag" : NULL))
 
 /* ---- a dump ---- */
 

@@ -11,8 +11,7 @@
 #include <unistd.h>
 #include <linux/vhost.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
@@ -44,21 +43,14 @@ HANDED(from_a_tenant_to_another, L0, L1);
 
 FIXTURE_SETUP(attack_fds)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->home = self->ns[variant->home];
 	self->away = self->ns[variant->away];
 }
 
-FIXTURE_TEARDOWN(attack_fds)
-{
-	ns_close(self->ns);
-}
+NO_TEARDOWN(attack_fds)
 
 /* ---- the user: a task in *away that receives a descriptor in a message ---- */
 

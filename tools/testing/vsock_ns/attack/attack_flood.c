@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest_scene.h"
 
 #define ANY VMADDR_CID_ANY
@@ -149,12 +149,8 @@ FLOOD(of_vms_that_come_and_go)
 
 FIXTURE_SETUP(attack_flood)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, scene_start(&self->scene, L0));
 	self->flood.ns = self->scene.ns[L1];
 	self->flood.count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,

@@ -14,10 +14,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "kernel_memory.h"
 #include "lock_holder.h"
-#include "vsock_ns_util.h"
 
 #define LO VMADDR_CID_LOCAL
 
@@ -92,13 +91,10 @@ static int keep_window(int sock)
 
 FIXTURE_SETUP(attack_locks)
 {
-	const char *why = cannot_run();
 	int ns, i;
 
-	if (!why)
-		why = cannot_hold_locks();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_hold_locks());
 	ASSERT_EQ(0, allow_many_files());
 	ASSERT_EQ(0, stay_on_one_cpu());
 	ns = ns_local();
@@ -190,12 +186,8 @@ FIXTURE_VARIANT_ADD(locked_socket, seqpacket)
 
 FIXTURE_SETUP(locked_socket)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_hold_locks();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_hold_locks());
 	self->ns = ns_local();
 	ASSERT_EQ(0, pair_in(&self->pair, self->ns, variant->type, LO));
 	ASSERT_EQ(0, keep_window(self->pair.server));

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest_scene.h"
 
 #define HDR sizeof(struct virtio_vsock_hdr)
@@ -86,13 +86,10 @@ ATTACK(to_nobody_from_the_victim, .to_nobody = true, .src_cid = CID);
 
 FIXTURE_SETUP(attack_packets)
 {
-	const char *why = cannot_run();
 	int i;
 
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, scene_start(&self->scene, L0));
 	ASSERT_EQ(0, guest_in(&self->near, self->scene.ns[INIT], OTHER_CID));
 	for (i = INIT; i < NS_COUNT; i++) {

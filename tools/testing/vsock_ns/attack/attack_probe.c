@@ -11,8 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
@@ -47,21 +46,14 @@ PROBE(of_a_tenant_by_a_global_namespace, G0, L0);
 
 FIXTURE_SETUP(attack_probe)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->prober = self->ns[variant->prober];
 	self->victim = self->ns[variant->victim];
 }
 
-FIXTURE_TEARDOWN(attack_probe)
-{
-	ns_close(self->ns);
-}
+NO_TEARDOWN(attack_probe)
 
 /* ---- visible state ---- */
 

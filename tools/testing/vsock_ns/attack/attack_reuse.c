@@ -16,8 +16,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
@@ -110,12 +109,8 @@ FIXTURE(attack_reuse)
 
 FIXTURE_SETUP(attack_reuse)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	self->parent = ns_global();
 	ASSERT_EQ(0, choose_for_children(self->parent, LOCAL));
 	self->watched = watch();

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <linux/vhost.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest_scene.h"
 
 #define HDR sizeof(struct virtio_vsock_hdr)
@@ -268,12 +268,8 @@ ATTACK(in_memory_that_cannot_be_read)
 
 FIXTURE_SETUP(attack_rings)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, scene_start(&self->scene, L0));
 	ASSERT_EQ(0, guest_in(&self->near, self->scene.ns[INIT], OTHER_CID));
 }

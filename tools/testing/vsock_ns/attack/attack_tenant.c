@@ -19,8 +19,7 @@
 #include <linux/bpf.h>
 #include <linux/sockios.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define ANY VMADDR_CID_ANY
 #define LO VMADDR_CID_LOCAL
@@ -276,15 +275,11 @@ ATTACK(loads_a_program_that_sees_connections, EPERM)
 FIXTURE_SETUP(attack_tenant)
 {
 	struct prey *own = &self->prey;
-	const char *why = cannot_run();
 	int i;
 
-	if (!why)
-		why = cannot_make_vms();
-	if (!why && in_a_child(user_root, NULL))
-		why = "users may not create user namespaces here";
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
+	SKIP_IF(in_a_child(user_root, NULL) ? "users may not create user namespaces here" : NULL);
 	own->root = getpid();
 	ASSERT_EQ(0, ns_make(own->ns));
 	ASSERT_EQ(0, pair_in(&own->pair, own->ns[INIT], SOCK_STREAM, LO));
@@ -299,10 +294,7 @@ FIXTURE_SETUP(attack_tenant)
 	ASSERT_LE(0, own->sysctl);
 }
 
-FIXTURE_TEARDOWN(attack_tenant)
-{
-	ns_close(self->prey.ns);
-}
+NO_TEARDOWN(attack_tenant)
 
 static int tenant(void *arg)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest_scene.h"
 
 #define THIRD_CID (OTHER_CID + 1)
@@ -48,12 +48,8 @@ FIXTURE_VARIANT_ADD(guest_lies, other_scope_forged_cid) { .liar_ns = L0, .forges
 
 FIXTURE_SETUP(guest_lies)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, scene_start(&self->scene, variant->liar_ns));
 }
 

@@ -21,12 +21,11 @@
 #include <unistd.h>
 #include <linux/netlink.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "g2h.h"
 #include "guest.h"
 #include "inject.h"
 #include "netlink.h"
-#include "vsock_ns_util.h"
 
 #define PATIENCE 900		/* seconds; debug kernels and emulation are slow */
 #define CONVERSATIONS 300
@@ -203,10 +202,8 @@ FIXTURE(fault)
 
 FIXTURE_SETUP(fault)
 {
-	const char *why = cannot_run() ?: cannot_make_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, module_load("vsockmon"));
 	self->init = ns_here();
 	at.parent = ns_global();

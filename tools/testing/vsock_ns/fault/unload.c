@@ -12,9 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "lock_holder.h"
-#include "vsock_ns_util.h"
 
 #define MODULE "vsock_loopback"
 #define LO VMADDR_CID_LOCAL
@@ -34,17 +33,11 @@ FIXTURE(unload)
 
 FIXTURE_SETUP(unload)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_hold_locks();
-	if (!why && !module_loaded(MODULE))
-		why = MODULE " is built in";
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_hold_locks());
+	SKIP_IF(!module_loaded(MODULE) ? MODULE " is built in" : NULL);
 	/* An unload would wait for the worker, which waits for the lock. */
-	if (!why && system("grep -qw vsock_lock_or_defer /proc/kallsyms"))
-		why = "packets for a socket whose lock is held have no backlog";
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(system("grep -qw vsock_lock_or_defer /proc/kallsyms") ? "packets for a socket whose lock is held have no backlog" : NULL);
 	self->listener = listen_in(ns_here(), SOCK_STREAM, VMADDR_CID_ANY, PORT);
 	ASSERT_LE(0, self->listener);
 }

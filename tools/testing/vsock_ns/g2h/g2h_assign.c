@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <linux/capability.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "g2h.h"
 
 #define TRANSPORT "vmw_vsock_virtio_transport"
@@ -22,12 +22,8 @@ FIXTURE(g2h_assign)
 
 FIXTURE_SETUP(g2h_assign)
 {
-	const char *why = cannot_run();
-
-	if (!why && access("/proc/modules", F_OK))
-		why = "kernel without modules";
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(access("/proc/modules", F_OK) ? "kernel without modules" : NULL);
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->dev = dev_vsock_in(self->ns[L0]);
 	ASSERT_LE(0, self->dev);

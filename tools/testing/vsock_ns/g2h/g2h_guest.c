@@ -20,7 +20,7 @@
 #include <linux/netlink.h>
 #include <linux/vsockmon.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "g2h_client.h"
 #include "lock_holder.h"
 #include "netlink.h"
@@ -52,10 +52,7 @@ FIXTURE_VARIANT_ADD(g2h, seqpacket)
 
 FIXTURE_SETUP(g2h)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, assign_to(self->ns[INIT]));
 	self->own = local_cid_in(self->ns[INIT]);

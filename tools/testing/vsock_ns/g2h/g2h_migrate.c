@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "g2h_client.h"
 
 #define WAIT_MS 60000
@@ -25,10 +25,7 @@ FIXTURE(g2h_migrate)
 
 FIXTURE_SETUP(g2h_migrate)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, assign_to(self->ns[L0]));
 	self->own = local_cid_in(self->ns[L0]);

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "g2h.h"
 #include "guest.h"
 
@@ -44,12 +44,8 @@ static bool is_guest(unsigned int cid)
 
 FIXTURE_SETUP(nested)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->own = local_cid_in(self->ns[INIT]);
 	if (!is_guest(self->own))

@@ -19,9 +19,8 @@
 #include <linux/virtio_vsock.h>
 #include <linux/vsockmon.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "netlink.h"
-#include "vsock_ns_util.h"
 
 #define DEVICE "capture"
 #define TRIPS 50
@@ -141,12 +140,8 @@ FIXTURE(capture)
 
 FIXTURE_SETUP(capture)
 {
-	const char *why = cannot_run();
-
-	if (!why && module_load("vsockmon"))
-		why = "this kernel has no vsockmon";
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(module_load("vsockmon") ? "this kernel has no vsockmon" : NULL);
 	self->ns = ns_local();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, ns_enter(self->ns));
@@ -157,13 +152,7 @@ FIXTURE_SETUP(capture)
 	ASSERT_EQ(0, sock_set_patience(self->pair.server, PATIENCE_S));
 }
 
-FIXTURE_TEARDOWN(capture)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-	close(self->route);
-	close(self->ns);
-}
+NO_TEARDOWN(capture)
 
 static int pass(int from, int to, uint32_t word)
 {

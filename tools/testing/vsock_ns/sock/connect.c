@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <sys/time.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "lock_holder.h"
 #include "vm_link.h"
 
@@ -38,10 +38,8 @@ FIXTURE_VARIANT_ADD(connect, global_seqpacket) { .make = ns_global, .type = SOCK
 FIXTURE_SETUP(connect)
 {
 	const struct guest_options options = { .bare = true };
-	const char *why = cannot_link_vms();
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	self->ns = variant->make();
 	ASSERT_EQ(0, vm_start_with(&self->vm, self->ns, CID, &options));
 	self->sock = sock_in(self->ns, variant->type);
@@ -209,17 +207,11 @@ FIXTURE(lock)
 
 FIXTURE_SETUP(lock)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_hold_locks();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_hold_locks());
 }
 
-FIXTURE_TEARDOWN(lock)
-{
-}
+NO_TEARDOWN(lock)
 
 static int ask_for_the_port(void *arg)
 {

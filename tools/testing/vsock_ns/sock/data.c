@@ -3,8 +3,7 @@
  * Loopback within a namespace carries data completely, in order and in both
  * directions at the same time.
  */
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define LOTS (256 * 1024)
 #define MESSAGES 200
@@ -43,22 +42,14 @@ FIXTURE_VARIANT_ADD(data, local_seqpacket)
 
 FIXTURE_SETUP(data)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->ns = variant->make();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, pair_in(&self->pair, self->ns, variant->type,
 			     VMADDR_CID_LOCAL));
 }
 
-FIXTURE_TEARDOWN(data)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-	close(self->ns);
-}
+NO_TEARDOWN(data)
 
 TEST_F(data, of_256_kb_arrives_complete_and_in_order_both_ways)
 {
@@ -112,22 +103,14 @@ FIXTURE_VARIANT_ADD(messages, local)
 
 FIXTURE_SETUP(messages)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->ns = variant->make();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, pair_in(&self->pair, self->ns, SOCK_SEQPACKET,
 			     VMADDR_CID_LOCAL));
 }
 
-FIXTURE_TEARDOWN(messages)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-	close(self->ns);
-}
+NO_TEARDOWN(messages)
 
 /* Fill message @n; its length and its bytes depend on @n. */
 static size_t message(unsigned char *bytes, int n)

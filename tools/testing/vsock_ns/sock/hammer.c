@@ -20,9 +20,8 @@
 #include <unistd.h>
 #include <linux/netlink.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "netlink.h"
-#include "vsock_ns_util.h"
 
 #define PAIRS 4
 #define DIRECTIONS (2 * PAIRS)
@@ -275,13 +274,10 @@ static unsigned long long number(const char *name, unsigned long long otherwise)
 
 FIXTURE_SETUP(hammer)
 {
-	const char *why = cannot_run();
 	int ns, i;
 
-	if (!why && variant->cid == VMADDR_CID_HOST)
-		why = cannot_alias_the_host();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(variant->cid == VMADDR_CID_HOST ? cannot_alias_the_host() : NULL);
 	self->seed = number("HAMMER_SEED", time(NULL));
 	self->bytes = number("HAMMER_MB", 1) << 20;
 	printf("# seed %llu\n", self->seed);

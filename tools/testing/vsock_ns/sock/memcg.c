@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 #define PARAMETER "/sys/module/vmw_vsock_virtio_transport_common/parameters/charge_packets"
@@ -246,10 +246,7 @@ SENDER(from_a_guest);
 
 FIXTURE_SETUP(memcg)
 {
-	const char *why = tenant_make(&self->tenant);
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(tenant_make(&self->tenant));
 	self->tenant.send = variant->send;
 }
 
@@ -304,10 +301,7 @@ FIXTURE(flood)
 
 FIXTURE_SETUP(flood)
 {
-	const char *why = tenant_make(&self->tenant);
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(tenant_make(&self->tenant));
 	self->tenant.send = flood;
 }
 

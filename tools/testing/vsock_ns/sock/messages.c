@@ -11,7 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 /* Default of SO_VM_SOCKETS_BUFFER_SIZE */
@@ -99,21 +99,13 @@ FIXTURE_VARIANT_ADD(short_messages, of_300_bytes) { .len = 300 };
 
 FIXTURE_SETUP(short_messages)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, pair_in(&self->pair, self->ns, SOCK_SEQPACKET, VMADDR_CID_LOCAL));
 }
 
-FIXTURE_TEARDOWN(short_messages)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-	close(self->ns);
-}
+NO_TEARDOWN(short_messages)
 
 TEST_F(short_messages, wait_for_a_slow_reader)
 {
@@ -200,21 +192,13 @@ FIXTURE_VARIANT_ADD(small_buffer, of_a_stream) { .type = SOCK_STREAM, .size = 12
 
 FIXTURE_SETUP(small_buffer)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, pair_with_buffers(&self->pair, self->ns, variant->type, variant->size));
 }
 
-FIXTURE_TEARDOWN(small_buffer)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-	close(self->ns);
-}
+NO_TEARDOWN(small_buffer)
 
 TEST_F(small_buffer, carries_all_one_by_one)
 {
@@ -259,21 +243,13 @@ FIXTURE_VARIANT_ADD(whole_messages, interrupted) { .how = INTERRUPTED, .err = EI
 
 FIXTURE_SETUP(whole_messages)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->ns = ns_global();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, pair_in(&self->pair, self->ns, SOCK_SEQPACKET, VMADDR_CID_LOCAL));
 }
 
-FIXTURE_TEARDOWN(whole_messages)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-	close(self->ns);
-}
+NO_TEARDOWN(whole_messages)
 
 static void interrupt(int signal)
 {
@@ -367,10 +343,7 @@ FIXTURE(messages_vm)
 
 FIXTURE_SETUP(messages_vm)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[L0], CID));
 	ASSERT_EQ(0, link_from_host(&self->link, &self->vm, self->ns[L0], SOCK_SEQPACKET));

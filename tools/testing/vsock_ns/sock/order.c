@@ -15,9 +15,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "lock_holder.h"
-#include "vsock_ns_util.h"
 
 #define ROUNDS 150
 #define FLOODERS 2
@@ -69,13 +68,10 @@ VARIANT(of_messages_beside_a_flood, SOCK_SEQPACKET, LO, true);
 
 FIXTURE_SETUP(order)
 {
-	const char *why = cannot_run();
 	int i;
 
-	if (!why && variant->cid == VMADDR_CID_HOST)
-		why = cannot_alias_the_host();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(variant->cid == VMADDR_CID_HOST ? cannot_alias_the_host() : NULL);
 	self->ns = ns_local();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, ns_enter(self->ns));
@@ -226,12 +222,8 @@ FIXTURE(held_writer)
 
 FIXTURE_SETUP(held_writer)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_hold_locks();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_hold_locks());
 	ASSERT_EQ(0, pair_in(&self->pair, ns_here(), SOCK_STREAM, LO));
 	ASSERT_EQ(0, keep_window(self->pair.client));
 }
@@ -290,12 +282,8 @@ FIXTURE(held_reader)
 
 FIXTURE_SETUP(held_reader)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_hold_locks();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_hold_locks());
 	sigemptyset(&self->signals);
 	sigaddset(&self->signals, SIGIO);
 	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &self->signals, NULL));
@@ -339,18 +327,12 @@ FIXTURE(itself)
 
 FIXTURE_SETUP(itself)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->sock = socket(AF_VSOCK, SOCK_STREAM, 0);
 	ASSERT_EQ(0, bind_to(self->sock, VMADDR_CID_LOCAL, PORT));
 }
 
-FIXTURE_TEARDOWN(itself)
-{
-	close(self->sock);
-}
+NO_TEARDOWN(itself)
 
 TEST_F(itself, as_a_peer_is_refused_at_once)
 {

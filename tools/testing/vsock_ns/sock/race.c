@@ -8,8 +8,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define ROUNDS 60
 #define ROUNDS_WITH_CHILDREN 30
@@ -162,10 +161,7 @@ FIXTURE_VARIANT_ADD(race, half_want_local)
 
 FIXTURE_SETUP(race)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->race = mmap(NULL, sizeof(*self->race), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->race);
@@ -229,19 +225,7 @@ FIXTURE(churn)
 	pid_t pid[CHURNERS];
 };
 
-FIXTURE_SETUP(churn)
-{
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(churn)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(churn, cannot_run())
 
 /* Leave unread packets, a pending connection and a VM's CID each time. */
 static int come_and_go(void *unused)

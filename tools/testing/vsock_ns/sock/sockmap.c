@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <linux/bpf.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 #define ROUNDS 50
@@ -96,11 +96,9 @@ FIXTURE(sockmap)
 FIXTURE_SETUP(sockmap)
 {
 	const struct timeval patience = { .tv_sec = VM_PATIENCE_MS / 1000 };
-	const char *why = cannot_run();
 	int here = ns_here();
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->map = map_create();
 	self->program = program_load();
 	if (self->map < 0 || self->program < 0)
@@ -115,13 +113,7 @@ FIXTURE_SETUP(sockmap)
 	close(here);
 }
 
-FIXTURE_TEARDOWN(sockmap)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-	close(self->program);
-	close(self->map);
-}
+NO_TEARDOWN(sockmap)
 
 static int one_way(int from, int to, int n)
 {

@@ -11,8 +11,7 @@
 #include <unistd.h>
 #include <linux/io_uring.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define ENTRIES 4
 #define ROUNDS 100
@@ -81,15 +80,12 @@ static int complete(struct ring *ring, uint64_t op)
 
 TEST(uring_receive_that_waits_gets_what_is_sent)
 {
-	const char *why = cannot_run();
 	struct pair pair;
 	struct ring ring;
 	int i;
 
-	if (!why && ring_open(&ring))
-		why = "this kernel has no io_uring";
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(ring_open(&ring) ? "this kernel has no io_uring" : NULL);
 	ASSERT_EQ(0, pair_in(&pair, ns_here(), SOCK_STREAM, VMADDR_CID_LOCAL));
 	for (i = 0; i < ROUNDS; i++) {
 		char data[2] = { i, i + 1 }, got[2] = "";

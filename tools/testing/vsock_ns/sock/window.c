@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 /* Default of SO_VM_SOCKETS_BUFFER_SIZE */
@@ -85,11 +85,9 @@ FIXTURE_VARIANT_ADD(window, of_the_writer) { .of_reader = false };
 
 FIXTURE_SETUP(window)
 {
-	const char *why = cannot_run();
 	int here = ns_here();
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	ASSERT_LE(0, here);
 	ASSERT_EQ(0, pair_in(&self->pair, here, SOCK_STREAM, VMADDR_CID_LOCAL));
 	self->writer = self->pair.client;
@@ -98,11 +96,7 @@ FIXTURE_SETUP(window)
 	close(here);
 }
 
-FIXTURE_TEARDOWN(window)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-}
+NO_TEARDOWN(window)
 
 /* Set the buffer size, and return when both sides know of it. */
 static int resize(int sock, unsigned long long size, int reader, int writer)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <linux/errqueue.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 /* More than the frags of an skb: 17 by default. */
@@ -142,10 +142,7 @@ FIXTURE_VARIANT_ADD(zerocopy, local_seqpacket) { .make = ns_local, .type = SOCK_
 
 FIXTURE_SETUP(zerocopy)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	ASSERT_EQ(0, gather_init(&self->gather));
 	self->ns = variant->make();
 	ASSERT_LE(0, self->ns);
@@ -153,12 +150,7 @@ FIXTURE_SETUP(zerocopy)
 	ASSERT_EQ(0, zerocopy_on(self->pair.client));
 }
 
-FIXTURE_TEARDOWN(zerocopy)
-{
-	close(self->pair.client);
-	close(self->pair.server);
-	close(self->ns);
-}
+NO_TEARDOWN(zerocopy)
 
 /* Returns 0 if exactly the sent bytes arrive. */
 static int carry(const struct gather *g, const struct pair *pair)
@@ -259,10 +251,7 @@ FIXTURE_VARIANT_ADD(zerocopy_vm, seqpacket) { .type = SOCK_SEQPACKET };
 
 FIXTURE_SETUP(zerocopy_vm)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, gather_init(&self->gather));
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[L0], CID));

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 /* All three take a minute under emulation. */
@@ -50,11 +50,9 @@ FIXTURE_VARIANT_ADD(vm_churn, in_l1_beside_l0_with_the_same_cid)
 
 FIXTURE_SETUP(vm_churn)
 {
-	const char *why = cannot_link_vms();
 	int ns;
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ns = self->ns[variant->steady];
 	ASSERT_EQ(0, vm_start(&self->steady, ns, CID));

@@ -4,7 +4,7 @@
  * tests repeat this, as a race is rarely hit. They also give KCSAN a busy
  * socket during its release.
  */
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 /* A minute per test under emulation with KCSAN. */
@@ -44,10 +44,7 @@ FIXTURE_VARIANT_ADD(vm_close, seqpacket_in_l0)
 
 FIXTURE_SETUP(vm_close)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->at = self->ns[variant->ns];
 	ASSERT_EQ(0, vm_start(&self->vm, self->at, CID));

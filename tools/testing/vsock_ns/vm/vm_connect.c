@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <linux/netlink.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "lock_holder.h"
 #include "netlink.h"
 #include "vm_link.h"
@@ -95,10 +95,8 @@ FIXTURE_VARIANT_ADD(closed, seqpacket_to_a_vm_that_takes_packets)
 FIXTURE_SETUP(closed)
 {
 	struct guest_options options = { .ring = 16, .buffer = 2048 };
-	const char *why = cannot_link_vms();
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	options.bare = !variant->takes_packets;
 	ASSERT_EQ(0, vm_start_with(&self->vm, ns_here(), CID, &options));
 	self->ns = ns_global();
@@ -239,13 +237,10 @@ FIXTURE_SETUP(held_locks)
 {
 	const struct guest_options options = { .bare = true };
 	struct rlimit files = { 2 * HELD, 2 * HELD };
-	const char *why = cannot_link_vms();
 	cpu_set_t first;
 
-	if (!why)
-		why = cannot_hold_locks();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
+	SKIP_IF(cannot_hold_locks());
 	CPU_ZERO(&first);
 	CPU_SET(0, &first);
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(first), &first));

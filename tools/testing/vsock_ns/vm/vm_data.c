@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 #define MUCH 300000
@@ -47,12 +47,8 @@ CASES(vm_data);
 
 FIXTURE_SETUP(vm_data)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[variant->ns], CID));
 	ASSERT_EQ(0, link_from_host(&self->link, &self->vm, self->ns[variant->ns],
@@ -231,12 +227,8 @@ FIXTURE_VARIANT_ADD(vm_messages, l0) { .ns = L0 };
 
 FIXTURE_SETUP(vm_messages)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[variant->ns], CID));
 	ASSERT_EQ(0, link_from_host(&self->link, &self->vm, self->ns[variant->ns],
@@ -323,11 +315,9 @@ FIXTURE_VARIANT_ADD(vm_error, of_messages) { .type = SOCK_SEQPACKET };
 
 FIXTURE_SETUP(vm_error)
 {
-	const char *why = cannot_link_vms();
 	int sock;
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[L0], CID));
 	sock = sock_in(self->ns[L0], variant->type);

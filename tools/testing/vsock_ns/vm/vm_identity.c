@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "lock_holder.h"
 #include "vm_link.h"
 
@@ -49,10 +49,7 @@ IDENTITY(changed_in_l0_stream, .scope = L0, .type = SOCK_STREAM, .changes_cid = 
 
 FIXTURE_SETUP(identity)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->at = self->ns[variant->scope];
 	memset(&self->next, 0, sizeof(self->next));
@@ -314,10 +311,7 @@ PORT_OF(of_a_closed_seqpacket_with_unread_data, .unread = true, .type = SOCK_SEQ
 
 FIXTURE_SETUP(port)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, vm_start(&self->vm, self->ns[L0], CID));
 	self->listener = listen_in(self->ns[L0], variant->type, VMADDR_CID_ANY, PORT);

@@ -11,9 +11,8 @@
 #include <unistd.h>
 #include <linux/vhost.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest.h"
-#include "vsock_ns_util.h"
 
 #define STARTS 1000
 /* Per virtqueue; a start stops at the first miss. */
@@ -26,17 +25,13 @@ FIXTURE(vm_iotlb)
 
 FIXTURE_SETUP(vm_iotlb)
 {
-	const char *why = cannot_run();
 	struct guest_options options = {
 		.features = GUEST_FEATURES | GUEST_FEATURE(VIRTIO_F_ACCESS_PLATFORM),
 	};
 
-	if (!why)
-		why = cannot_make_vms();
-	if (!why && module_loaded("vhost"))
-		why = "the stock vhost.ko is loaded";
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
+	SKIP_IF(module_loaded("vhost") ? "the stock vhost.ko is loaded" : NULL);
 	ASSERT_EQ(0, guest_open(&self->guest, &options));
 	ASSERT_EQ(0, fcntl(self->guest.vhost, F_SETFL, O_NONBLOCK));
 	ASSERT_EQ(0, guest_set_up(&self->guest));

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 #define LINKS 3
@@ -15,19 +15,7 @@ FIXTURE(vm_life)
 	int ns[NS_COUNT];
 };
 
-FIXTURE_SETUP(vm_life)
-{
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(vm_life)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(vm_life, cannot_link_vms())
 
 /* ---- reused and changed CIDs ---- */
 
@@ -131,19 +119,7 @@ FIXTURE_VARIANT_ADD(opener, in_l0_runner_in_init) { .opener = L0, .runner = INIT
 FIXTURE_VARIANT_ADD(opener, in_init_runner_in_l0) { .opener = INIT, .runner = L0 };
 FIXTURE_VARIANT_ADD(opener, in_l0_runner_in_l1) { .opener = L0, .runner = L1 };
 
-FIXTURE_SETUP(opener)
-{
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
-	ASSERT_EQ(0, ns_make(self->ns));
-}
-
-FIXTURE_TEARDOWN(opener)
-{
-	ns_close(self->ns);
-}
+NAMESPACES_SETUP(opener, cannot_link_vms())
 
 /* A VMM that receives its device from another task. The exit status is the result. */
 struct runner {
@@ -241,10 +217,7 @@ FIXTURE_VARIANT_ADD(deleted, global_stream) { .make = ns_global, .type = SOCK_ST
 /* A task of the namespace leaves a connection, a listener and a socket. */
 FIXTURE_SETUP(deleted)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	self->init = ns_here();
 	self->ns = variant->make();
 	ASSERT_LE(0, self->ns);
@@ -358,11 +331,9 @@ FIXTURE_VARIANT_ADD(exit_of, vm_in_l1) { .ends = 4 };
 
 FIXTURE_SETUP(exit_of)
 {
-	const char *why = cannot_link_vms();
 	unsigned int i, j;
 
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, ns_make(self->ns));
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		int ns = self->ns[places[i].ns];

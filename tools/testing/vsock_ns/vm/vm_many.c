@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "vm_link.h"
 
 #define TENANTS 1000
@@ -45,10 +45,7 @@ FIXTURE(vm_many)
 
 FIXTURE_SETUP(vm_many)
 {
-	const char *why = cannot_link_vms();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_link_vms());
 	ASSERT_EQ(0, many_files());
 	self->tenants = calloc(TENANTS, sizeof(*self->tenants));
 	ASSERT_NE(NULL, self->tenants);

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest.h"
 #include "kernel_memory.h"
-#include "vsock_ns_util.h"
 
 #define VMS 100
 
@@ -21,20 +20,15 @@ FIXTURE(vm_memory)
 
 FIXTURE_SETUP(vm_memory)
 {
-	const char *why = cannot_make_vms();
 	int i;
 
-	if (!why && geteuid())
-		why = "needs root";
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_make_vms());
+	SKIP_IF(geteuid() ? "needs root" : NULL);
 	for (i = 0; i < VMS; i++)
 		self->ns[i] = -1;
 }
 
-FIXTURE_TEARDOWN(vm_memory)
-{
-}
+NO_TEARDOWN(vm_memory)
 
 /* Wait until the memory freed by earlier programs is returned. */
 static long long bytes_at_rest(void)

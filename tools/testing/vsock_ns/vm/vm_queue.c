@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <linux/sockios.h>
 
-#include "kselftest_harness.h"
+#include "fixture.h"
 #include "guest_scene.h"
 
 #define HDR sizeof(struct virtio_vsock_hdr)
@@ -159,12 +159,8 @@ FIXTURE(vm_queue)
 
 FIXTURE_SETUP(vm_queue)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	self->ns = ns_here();
 	ASSERT_EQ(0, bare_open(&self->bare, CID));
 	self->listener = listen_in(self->ns, SOCK_STREAM, VMADDR_CID_ANY, PORT);
@@ -295,12 +291,8 @@ BAD_BUFFER(that_cannot_hold_the_payload)
 
 FIXTURE_SETUP(bad_buffer)
 {
-	const char *why = cannot_run();
-
-	if (!why)
-		why = cannot_make_vms();
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
+	SKIP_IF(cannot_make_vms());
 	self->ns = ns_here();
 	ASSERT_EQ(0, bare_open(&self->bare, CID));
 	ASSERT_EQ(0, guest_run(&self->bare.guest, 1));

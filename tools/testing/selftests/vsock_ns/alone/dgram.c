@@ -3,8 +3,7 @@
  * VMCI, the one transport with datagrams, does not support scopes, so a local
  * namespace has no datagrams. Loads VMCI, so it needs a VM to itself.
  */
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define TRANSPORT "vmw_vsock_vmci_transport"
 
@@ -15,10 +14,7 @@ FIXTURE(dgram)
 
 FIXTURE_SETUP(dgram)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	ASSERT_EQ(0, ns_make(self->ns));
 	EXPECT_EQ(-ENODEV, sock_in(self->ns[INIT], SOCK_DGRAM));
 	EXPECT_EQ(-ENODEV, sock_in(self->ns[L0], SOCK_DGRAM));

@@ -6,8 +6,7 @@
  */
 #include <glob.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define TRANSPORT "vmw_vsock_virtio_transport"
 #define ANY VMADDR_CID_ANY
@@ -53,10 +52,7 @@ FIXTURE(g2h)
 
 FIXTURE_SETUP(g2h)
 {
-	const char *why = cannot_start_without();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_start_without());
 	ASSERT_EQ(0, ns_make(self->ns));
 	ASSERT_EQ(0, pair_in(&self->old, self->ns[L0], SOCK_STREAM, LO));
 	ASSERT_EQ(0, pair_in(&self->old_alias, self->ns[L0], SOCK_STREAM, HOST));

@@ -5,8 +5,7 @@
  */
 #include <sched.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 FIXTURE(before)
 {
@@ -16,20 +15,13 @@ FIXTURE(before)
 
 FIXTURE_SETUP(before)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	self->init = ns_here();
 	self->existing = ns_global();
 	ASSERT_LE(0, self->existing);
 }
 
-FIXTURE_TEARDOWN(before)
-{
-	close(self->init);
-	close(self->existing);
-}
+NO_TEARDOWN(before)
 
 /* Must run first, as it needs an init without a choice. */
 TEST_F(before, the_choice_of_init_existing_namespaces_stay_as_they_are)
@@ -61,10 +53,7 @@ FIXTURE_SETUP(after)
 	ASSERT_EQ(0, choose_for_children(self->init, LOCAL));
 }
 
-FIXTURE_TEARDOWN(after)
-{
-	close(self->init);
-}
+NO_TEARDOWN(after)
 
 TEST_F(after, the_choice_init_stays_global_itself)
 {

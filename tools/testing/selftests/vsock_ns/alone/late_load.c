@@ -4,8 +4,7 @@
  * a mode for them. Unloads the modules for the whole machine, so the program
  * needs a VM to itself.
  */
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 /* In load order: each needs some of the modules before it. */
 static const char * const modules[] = {
@@ -44,10 +43,7 @@ FIXTURE(late_load)
 
 FIXTURE_SETUP(late_load)
 {
-	const char *why = cannot_run();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_run());
 	if (unload_all()) {
 		load_all();
 		SKIP(return, "the modules are in use or built in");

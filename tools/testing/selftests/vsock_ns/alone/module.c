@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "kselftest_harness.h"
-#include "vsock_ns_util.h"
+#include "fixture.h"
 
 #define WRITERS 8
 #define ROUNDS 200
@@ -81,10 +80,7 @@ FIXTURE(hold)
 
 FIXTURE_SETUP(hold)
 {
-	const char *why = cannot_try();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_try());
 	if (unload_others()) {
 		load_others();
 		SKIP(return, "the modules are in use or built in");
@@ -217,10 +213,7 @@ FIXTURE(parameter)
 
 FIXTURE_SETUP(parameter)
 {
-	const char *why = cannot_try();
-
-	if (why)
-		SKIP(return, "%s", why);
+	SKIP_IF(cannot_try());
 	if (unload_others() || module_unload("vsock")) {
 		load_others();
 		SKIP(return, "the modules are in use or built in");
