@@ -6,7 +6,7 @@
 N=0
 FAILED=0
 
-# result NAME [FINDINGS]: ok if there are no findings.
+# result NAME [FINDINGS]: ok if there are no findings. Prints the first of them.
 result() {
 	N=$((N + 1))
 	if [ -z "${2:-}" ]; then
@@ -14,7 +14,7 @@ result() {
 	else
 		FAILED=1
 		echo "not ok $N $1"
-		printf '%s\n' "$2" | head -n 20 | sed 's/^/#   /'
+		printf '%s\n' "$2" | head -n 40 | sed 's/^/#   /'
 	fi
 }
 
@@ -52,7 +52,8 @@ until_true() {
 # modules_here: prints whose vsock modules are loaded: ours, or the stock ones of a kernel without the feature.
 modules_here() { if [ -e /proc/sys/net/vsock/ns_mode ]; then echo ours; else echo stock; fi; }
 
+# finish: false if anything failed. To be the last command of the script.
 finish() {
 	echo "1..$N"
-	exit "$FAILED"
+	return "$FAILED"
 }

@@ -74,6 +74,11 @@ static int seen(int tap, unsigned int port)
 	return count;
 }
 
+static const char *cannot_tap(void)
+{
+	return system("modprobe -q vsockmon") ? "this kernel has no vsockmon" : NULL;
+}
+
 FIXTURE(taps)
 {
 	int ns[NS_COUNT];
@@ -87,22 +92,14 @@ FIXTURE_VARIANT(taps)
 	int sender;
 };
 
-#define WITH(name, a, b)					\
-	FIXTURE_VARIANT_ADD(taps, name)				\
+#define PAIR(fixture, name, a, b)				\
+	FIXTURE_VARIANT_ADD(fixture, name)			\
 	{							\
 		.tap = a, .sender = b,				\
 	}
 
-WITH(in_init_of_init, INIT, INIT);
-WITH(in_init_of_g0, INIT, G0);
-WITH(in_init_of_l0, INIT, L0);
-WITH(in_g0_of_init, G0, INIT);
-WITH(in_g0_of_g1, G0, G1);
-WITH(in_g0_of_l0, G0, L0);
-WITH(in_l0_of_init, L0, INIT);
-WITH(in_l0_of_g0, L0, G0);
-WITH(in_l0_of_l0, L0, L0);
-WITH(in_l0_of_l1, L0, L1);
+PAIRS_IN_ONE_SCOPE(PAIR, taps);
+PAIRS_IN_TWO_SCOPES(PAIR, taps);
 
 static bool is_local(int ns)
 {
@@ -118,7 +115,7 @@ FIXTURE_SETUP(taps)
 {
 	SKIP_IF(cannot_run());
 	SKIP_IF(cannot_make_vms());
-	SKIP_IF(system("modprobe -q vsockmon") ? "this kernel has no vsockmon" : NULL);
+	SKIP_IF(cannot_tap());
 	ASSERT_EQ(0, ns_make(self->ns));
 	self->tap = tap_in(self->ns[variant->tap]);
 	ASSERT_LE(0, self->tap);
@@ -194,8 +191,7 @@ FIXTURE(users_tap)
 	int ns[NS_COUNT];
 };
 
-NAMESPACES_SETUP(users_tap,
-		 cannot_run() ?: (system("modprobe -q vsockmon") ? "this kernel has no vsockmon" : NULL))
+NAMESPACES_SETUP(users_tap, cannot_run() ?: cannot_tap())
 
 /* Create a tap in a new user namespace. Report how many packets it sees of the
  * traffic that the test sends in @ns between the two bytes.

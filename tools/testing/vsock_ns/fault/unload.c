@@ -37,7 +37,8 @@ FIXTURE_SETUP(unload)
 	SKIP_IF(cannot_hold_locks());
 	SKIP_IF(!module_loaded(MODULE) ? MODULE " is built in" : NULL);
 	/* An unload would wait for the worker, which waits for the lock. */
-	SKIP_IF(system("grep -qw vsock_lock_or_defer /proc/kallsyms") ? "packets for a socket whose lock is held have no backlog" : NULL);
+	SKIP_IF(system("grep -qw vsock_lock_or_defer /proc/kallsyms") ?
+		"packets for a socket whose lock is held have no backlog" : NULL);
 	self->listener = listen_in(ns_here(), SOCK_STREAM, VMADDR_CID_ANY, PORT);
 	ASSERT_LE(0, self->listener);
 }

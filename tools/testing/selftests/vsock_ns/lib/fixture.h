@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What fixtures of the vsock_ns tests share: reasons to skip, setups, and the
- * pairs of namespaces.
+ * Parts of the fixtures of the vsock_ns tests: reasons to skip, setups, and the
+ * pairs of namespaces
  */
 #ifndef VSOCK_NS_FIXTURE_H
 #define VSOCK_NS_FIXTURE_H
