@@ -49,8 +49,8 @@ until_true() {
 	return 1
 }
 
-# modules_here: prints whose vsock modules are loaded: ours, or the stock ones of a kernel without the feature.
-modules_here() { if [ -e /proc/sys/net/vsock/ns_mode ]; then echo ours; else echo stock; fi; }
+# modules_here: prints whose vsock modules are loaded: ours, which are built out of tree, or the stock ones.
+modules_here() { if grep -q O /sys/module/vsock/taint; then echo ours; else echo stock; fi; }
 
 # finish: false if anything failed. To be the last command of the script.
 finish() {
