@@ -74,4 +74,14 @@ static inline unsigned int local_cid_in(int ns)
 	return cid;
 }
 
+/* Wait until it is true or false (@is) that @ns has @cid. Return false if @seconds were not enough. */
+static inline bool wait_for_cid(int ns, unsigned int cid, bool is, int seconds)
+{
+	int tries = seconds * 10;
+
+	while ((local_cid_in(ns) == cid) != is && --tries)
+		usleep(100000);
+	return tries > 0;
+}
+
 #endif

@@ -330,7 +330,7 @@ static int find_device(char *path, size_t size)
 TEST_F_TIMEOUT(g2h, an_unplugged_device_comes_back_to_its_owner, 180)
 {
 	char device[PATH_MAX], remove[PATH_MAX + 8];
-	int sock, listener, tries = 100;
+	int sock, listener;
 
 	ASSERT_EQ(0, find_device(device, sizeof(device)));
 	snprintf(remove, sizeof(remove), "%s/remove", device);
@@ -345,9 +345,7 @@ TEST_F_TIMEOUT(g2h, an_unplugged_device_comes_back_to_its_owner, 180)
 	EXPECT_GT(0, connect_host(self->ns[L0], variant->type, ECHO_PORT));
 	EXPECT_NE(self->own, local_cid_in(self->ns[L0]));
 	ASSERT_EQ(0, write_text("/sys/bus/pci/rescan", "1"));
-	while (local_cid_in(self->ns[L0]) != self->own && --tries)
-		usleep(100000);
-	EXPECT_LT(0, tries);
+	EXPECT_TRUE(wait_for_cid(self->ns[L0], self->own, true, 20));
 
 	EXPECT_NE(self->own, local_cid_in(self->ns[INIT]));
 	EXPECT_TRUE(reaches_host(self->ns[L0], variant->type));
@@ -362,7 +360,7 @@ TEST_F_TIMEOUT(g2h, an_unplugged_device_comes_back_to_its_owner, 180)
 
 TEST_F_TIMEOUT(g2h, shared_again_when_the_namespace_ends, 180)
 {
-	int ns = ns_local(), sock, tries = 200;
+	int ns = ns_local(), sock;
 
 	ASSERT_LE(0, ns);
 	ASSERT_EQ(0, assign_to(ns));
@@ -371,9 +369,7 @@ TEST_F_TIMEOUT(g2h, shared_again_when_the_namespace_ends, 180)
 	close(ns);
 	EXPECT_TRUE(echoes(sock, "no name, no task"));
 	close(sock);
-	while (local_cid_in(self->ns[INIT]) != self->own && --tries)
-		usleep(100000);
-	EXPECT_LT(0, tries);
+	EXPECT_TRUE(wait_for_cid(self->ns[INIT], self->own, true, 20));
 	EXPECT_TRUE(reaches_host(self->ns[INIT], variant->type));
 }
 

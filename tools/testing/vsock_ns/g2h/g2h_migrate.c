@@ -52,12 +52,8 @@ FIXTURE_TEARDOWN(g2h_migrate)
 /* Ask for the migration; false if this machine still has its CID after @seconds. */
 static bool migrates(int ns, unsigned int from, int seconds)
 {
-	int tries = seconds * 10;
-
 	close(connect_in(ns, SOCK_STREAM, VMADDR_CID_HOST, MOVE_PORT));
-	while (local_cid_in(ns) == from && --tries)
-		usleep(100000);
-	return tries > 0;
+	return wait_for_cid(ns, from, false, seconds);
 }
 
 TEST_F_TIMEOUT(g2h_migrate, the_owner_stays_and_has_the_new_cid, 900)
