@@ -74,7 +74,7 @@ static inline unsigned int local_cid_in(int ns)
 	return cid;
 }
 
-/* Wait until it is true or false (@is) that @ns has @cid. Return false if @seconds were not enough. */
+/* Wait for up to @seconds until @ns has @cid (or not: @is). Return false if it takes longer. */
 static inline bool wait_for_cid(int ns, unsigned int cid, bool is, int seconds)
 {
 	int tries = seconds * 10;
