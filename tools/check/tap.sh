@@ -12,7 +12,7 @@ result() {
 	if [ -z "${2:-}" ]; then
 		echo "ok $N $1"
 	else
-		FAILED=1
+		FAILED=$((FAILED + 1))
 		echo "not ok $N $1"
 		printf '%s\n' "$2" | head -n 40 | sed 's/^/#   /'
 	fi
@@ -55,5 +55,5 @@ modules_here() { if grep -q O /sys/module/vsock/taint; then echo ours; else echo
 # finish: false if anything failed. To be the last command of the script.
 finish() {
 	echo "1..$N"
-	return "$FAILED"
+	return $((FAILED > 0))
 }

@@ -40,8 +40,7 @@ FIXTURE_VARIANT(one_scope)
 
 PAIRS_IN_ONE_SCOPE(ROW, one_scope);
 
-NAMESPACES_SETUP(one_scope,
-		 cannot_run() ?: (variant->cid == VMADDR_CID_HOST ? cannot_alias_the_host() : NULL))
+NAMESPACES_SETUP(one_scope, cannot_run() ?: cannot_use_cid(variant->cid))
 
 TEST_F(one_scope, connects_and_carries_data_both_ways)
 {
@@ -77,8 +76,7 @@ FIXTURE_VARIANT(two_scopes)
 
 PAIRS_IN_TWO_SCOPES(ROW, two_scopes);
 
-NAMESPACES_SETUP(two_scopes,
-		 cannot_run() ?: (variant->cid == VMADDR_CID_HOST ? cannot_alias_the_host() : NULL))
+NAMESPACES_SETUP(two_scopes, cannot_run() ?: cannot_use_cid(variant->cid))
 
 TEST_F(two_scopes, are_reset_and_the_listener_sees_nothing)
 {

@@ -74,11 +74,6 @@ static int seen(int tap, unsigned int port)
 	return count;
 }
 
-static const char *cannot_tap(void)
-{
-	return system("modprobe -q vsockmon") ? "this kernel has no vsockmon" : NULL;
-}
-
 FIXTURE(taps)
 {
 	int ns[NS_COUNT];

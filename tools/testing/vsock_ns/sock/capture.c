@@ -141,7 +141,7 @@ FIXTURE(capture)
 FIXTURE_SETUP(capture)
 {
 	SKIP_IF(cannot_run());
-	SKIP_IF(module_load("vsockmon") ? "this kernel has no vsockmon" : NULL);
+	SKIP_IF(cannot_tap());
 	self->ns = ns_local();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, ns_enter(self->ns));

@@ -71,7 +71,7 @@ FIXTURE_SETUP(order)
 	int i;
 
 	SKIP_IF(cannot_run());
-	SKIP_IF(variant->cid == VMADDR_CID_HOST ? cannot_alias_the_host() : NULL);
+	SKIP_IF(cannot_use_cid(variant->cid));
 	self->ns = ns_local();
 	ASSERT_LE(0, self->ns);
 	ASSERT_EQ(0, ns_enter(self->ns));

@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <linux/netlink.h>
 
 #include "fixture.h"
@@ -144,25 +143,31 @@ static int connect_and_close(int ns, int type)
 	return err;
 }
 
+static int keep_connecting(void *type)
+{
+	int ns = ns_here();
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (connect_and_close(ns, *(const int *)type) == -EINPROGRESS)
+		;
+	return 1;
+}
+
 /* Another process wakes vhost's worker, which has the request in its hands again and again. */
 TEST_F(closed, while_its_request_is_sent_is_freed)
 {
-	int ns = ns_global(), id = self->id + 1;
-	pid_t other = fork();
-	int i;
+	int type = variant->type, id = self->id + 1, i;
+	/* Before there is a namespace that it could keep */
+	pid_t other = start(keep_connecting, &type);
+	int ns = ns_global();
 
-	ASSERT_LE(0, other);
-	if (!other)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (!other)
-		connect_and_close(ns_here(), variant->type);
 	EXPECT_EQ(0, namespace_set_id(self->route, ns, id));
 	for (i = 0; i < REQUESTS; i++)
-		EXPECT_EQ(-EINPROGRESS, connect_and_close(ns, variant->type));
+		EXPECT_EQ(-EINPROGRESS, connect_and_close(ns, type));
 	close(ns);
 	EXPECT_EQ(0, freed(self->route, id));
 	kill(other, SIGKILL);
-	waitpid(other, NULL, 0);
+	EXPECT_EQ(-EINTR, finish(other));
 }
 
 TEST_F(closed, after_a_shutdown_while_it_connects_is_freed)

@@ -123,6 +123,17 @@ const char *cannot_alias_the_host(void)
 	return NULL;
 }
 
+/* For loopback connections to @cid */
+const char *cannot_use_cid(unsigned int cid)
+{
+	return cid == VMADDR_CID_HOST ? cannot_alias_the_host() : NULL;
+}
+
+const char *cannot_tap(void)
+{
+	return module_load("vsockmon") ? "this kernel has no vsockmon" : NULL;
+}
+
 /* ---- namespaces ---- */
 
 int ns_here(void)

@@ -53,6 +53,8 @@ struct pair {
 const char *cannot_run(void);
 const char *cannot_make_vms(void);
 const char *cannot_alias_the_host(void);
+const char *cannot_use_cid(unsigned int cid);
+const char *cannot_tap(void);
 
 /*
  * Modules; module_load() returns the status of modprobe, the others a negative
