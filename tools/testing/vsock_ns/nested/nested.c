@@ -176,13 +176,21 @@ TEST_F_TIMEOUT(nested, a_vm_with_the_own_cid_reaches_a_listener_in_its_namespace
 	close(sock);
 }
 
+/* Since 7.1, a CID without a VM is looked for at the host, which a local namespace
+ * does not reach.
+ */
+static int without_a_vm(void)
+{
+	return access("/proc/sys/net/vsock/g2h_fallback", F_OK) ? -ENODEV : -ENETUNREACH;
+}
+
 TEST_F(nested, own_cid_without_such_a_vm_is_nobody_in_a_local_namespace)
 {
 	int init = listen_in(self->ns[INIT], SOCK_STREAM, ANY, PORT);
 	int l1 = listen_in(self->ns[L1], SOCK_STREAM, ANY, PORT);
 
 	START_VM_IN(L0);
-	EXPECT_EQ(-ENODEV, connect_in(self->ns[L1], SOCK_STREAM, self->own, PORT));
+	EXPECT_EQ(without_a_vm(), connect_in(self->ns[L1], SOCK_STREAM, self->own, PORT));
 	EXPECT_EQ(-ESOCKTNOSUPPORT, connect_in(self->ns[L1], SOCK_SEQPACKET, self->own, PORT));
 	EXPECT_TRUE(quiet(init));
 	EXPECT_TRUE(quiet(l1));
