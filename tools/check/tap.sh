@@ -18,6 +18,12 @@ result() {
 	fi
 }
 
+# skip NAME REASON
+skip() {
+	N=$((N + 1))
+	echo "ok $N $1 # SKIP $2"
+}
+
 # is NAME GOT WANTED: WANTED is a pattern.
 is() {
 	# shellcheck disable=SC2053 # a pattern
